@@ -1,0 +1,57 @@
+"""Symmetric InfoNCE between images and texts.
+
+    L = (1 - w) * image_to_text + w * text_to_image,    logits = s u_i . v_m,  s = exp(log_scale)
+
+Paper    CLIP, Radford et al. 2021, arXiv:2103.00020, figure 3; ConVIRT, arXiv:2010.00747, eq. 2-4
+Takes    pair.image.pooled [B, D], pair.text.pooled [M, D], not normalised
+Gives    total; parts image_to_text, text_to_image, scale
+Equals   siglip.py with a softmax instead of a sigmoid
+Differs  radiology text repeats itself, so a text that two studies share is true of both by default
+         (`same_text="positive"`; the papers: "negative"); other studies of one patient may be left
+         out of the denominator (`same_patient="neutral"`); a study may bring several texts (M > B)
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from asclip.pretrain.terms import contrast, log_scale, relation, scale_of, unit
+from asclip.types import Facts, Loss, Pair
+
+
+class Clip(nn.Module):
+    """CLIP's objective; ConVIRT is `text_weight=0.25, temperature=0.1, learn_temperature=False`."""
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.07,
+        learn_temperature: bool = True,
+        text_weight: float = 0.5,
+        same_text: str = "positive",
+        same_patient: str = "negative",
+    ) -> None:
+        super().__init__()
+        self.log_scale = log_scale(temperature).requires_grad_(learn_temperature)
+        self.text_weight = text_weight
+        self.same_text, self.same_patient = same_text, same_patient
+        self.needs = frozenset(
+            {"image.pooled", "text.pooled", "facts.study", "facts.owner", "facts.patient"}
+            | ({"facts.text"} if same_text != "negative" else set())
+        )
+
+    def forward(self, pair: Pair, facts: Facts) -> Loss:
+        """The loss of B images and M texts."""
+        image, text = unit(pair.image.pooled), unit(pair.text.pooled)
+        pairs = relation(facts, len(text), same_text=self.same_text, same_patient=self.same_patient)
+        scale = scale_of(self.log_scale)
+        to_text, to_image = contrast(scale * image @ text.T, pairs)  # [B, M]
+        total = (1 - self.text_weight) * to_text + self.text_weight * to_image
+        return Loss(
+            total,
+            {
+                "image_to_text": to_text.detach(),
+                "text_to_image": to_image.detach(),
+                "scale": scale.detach(),
+            },
+        )

@@ -1,0 +1,1 @@
+"""Multi-scale (global and local) contrast: words, sentences, regions and prototypes."""

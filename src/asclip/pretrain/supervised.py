@@ -1,0 +1,44 @@
+"""The supervised bound: the same image tower trained on labels, for what the images can carry.
+
+    L = mean over known labels of binary cross-entropy(w_k . u_i + b_k, y_ik)
+
+Paper    no paper: the usual multi-label baseline, beside which a zero-shot score is to be read
+Takes    pair.image.pooled [B, D]; facts.labels [B, K] in {0, 1, NaN = not stated}
+Gives    total
+Differs  nothing to differ from
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from asclip.types import Encoded, Facts, Loss, Pair
+
+
+class Supervised(nn.Module):
+    """Multi-label binary cross-entropy that skips unknown labels; owns the linear head."""
+
+    def __init__(self, width: int, labels: tuple[str, ...]) -> None:
+        super().__init__()
+        if not labels:
+            raise ValueError("supervised training needs at least one label column; got none")
+        self.labels = labels
+        self.head = nn.Linear(width, len(labels))
+        self.needs = frozenset({"image.pooled", "facts.labels"})
+
+    def classify(self, image: Encoded) -> Tensor:
+        """Logits [B, K]."""
+        return self.head(image.pooled.float())
+
+    def forward(self, pair: Pair, facts: Facts) -> Loss:
+        """The loss of B images."""
+        if facts.labels is None:
+            raise ValueError("supervised training needs facts.labels; the data set has none")
+        known = ~torch.isnan(facts.labels)
+        truth = facts.labels.masked_fill(~known, 0.0)
+        each = F.binary_cross_entropy_with_logits(
+            self.classify(pair.image), truth, reduction="none"
+        )
+        return Loss(each.masked_fill(~known, 0.0).sum() / known.sum().clamp(min=1))

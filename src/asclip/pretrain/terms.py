@@ -1,0 +1,155 @@
+"""Arithmetic that several objectives share: relations between studies and texts, and contrast.
+
+Shapes: B images (one per study), M texts (M = B with one text per study; more when a study gives
+several sentences), N patches, T tokens, D width. Everything here is float32.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from asclip.types import Facts
+
+
+class Relation(NamedTuple):
+    """Which pairs are true and which are left out: both [B, M] bool, never true together."""
+
+    positive: Tensor
+    neutral: Tensor
+
+
+def unit(x: Tensor) -> Tensor:
+    """`x` [..., D] in float32 with Euclidean length 1 along the last axis.
+
+    >>> unit(torch.tensor([3.0, 4.0]))
+    tensor([0.6000, 0.8000])
+    """
+    return F.normalize(x.float(), dim=-1, eps=1e-6)
+
+
+def relation(
+    facts: Facts, texts: int, *, same_text: str = "positive", same_patient: str = "negative"
+) -> Relation:
+    """Who belongs to whom in a batch, [B, M].
+
+    A text belongs to the study that wrote it (`facts.targets["owner"]` against
+    `facts.targets["study"]`; row i to row i when there is no owner). `same_text` says what two
+    studies with the same statement (`facts.targets["text"]`) are to each other's text, and
+    `same_patient` what other studies of one patient are: "positive", "neutral" (left out of the
+    denominator) or "negative".
+
+    >>> facts = Facts(torch.tensor([7, 7, 8]), targets={"text": torch.tensor([1, 2, 1])})
+    >>> relation(facts, 3, same_patient="neutral").positive.int().tolist()
+    [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    >>> relation(facts, 3, same_patient="neutral").neutral.int().tolist()
+    [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+    """
+    patient = facts.patient
+    if "owner" in facts.targets:
+        own = facts.targets["study"][:, None] == facts.targets["owner"][None, :]  # [B, M]
+    else:
+        own = torch.eye(len(patient), texts, dtype=torch.bool, device=patient.device)
+    positive, neutral = own.clone(), torch.zeros_like(own)
+    if same_text != "negative":
+        text = facts.targets["text"]
+        same = text[:, None] == text[None, :]  # [M, M]
+        shared = (own.float() @ same.float()) > 0
+        (positive if same_text == "positive" else neutral).logical_or_(shared)
+    if same_patient != "negative":
+        of_patient = (patient[:, None] == patient[None, :]).float() @ own.float() > 0
+        (positive if same_patient == "positive" else neutral).logical_or_(of_patient)
+    return Relation(positive, neutral & ~positive)
+
+
+def contrast(logits: Tensor, pairs: Relation) -> tuple[Tensor, Tensor]:
+    """Cross-entropy to the positives, spread evenly, over rows and over columns of [B, M].
+
+        image_to_text = mean_i 1/|P(i)| sum_{p in P(i)} (lse_{m not neutral} z_im - z_ip)
+
+    and text_to_image the same on the transpose. With one positive a row and nothing neutral this
+    is CLIP's InfoNCE. Rows without a positive do not count.
+
+    >>> a, b = contrast(torch.zeros(2, 2), Relation(torch.eye(2) > 0, torch.zeros(2, 2) > 0))
+    >>> round(float(a), 4), round(float(b), 4)
+    (0.6931, 0.6931)
+    """
+    logits = logits.masked_fill(pairs.neutral, -torch.inf)
+
+    def along(axis: int) -> Tensor:
+        count = pairs.positive.sum(axis)
+        logp = F.log_softmax(logits, dim=axis).masked_fill(~pairs.positive, 0.0)
+        each = -logp.sum(axis) / count.clamp(min=1)
+        return each.sum() / (count > 0).sum().clamp(min=1)
+
+    return along(1), along(0)
+
+
+def local_similarity(
+    regions: Tensor,
+    words: Tensor,
+    valid: Tensor | None = None,
+    *,
+    sharpness: float = 4.0,
+    emphasis: float = 5.0,
+    two_softmaxes: bool = False,
+    chunk: int = 64,
+) -> Tensor:
+    """Word-to-region similarity of every image with every text, [B, M].
+
+        a_tn = softmax_n(sharpness * w_t . v_n),   c_t = sum_n a_tn v_n,
+        S = log mean_t exp(emphasis * cos(w_t, c_t)) / emphasis
+
+    `regions` [B, N, D], `words` [M, T, D], `valid` [M, T] bool. w and v have unit length. The
+    context vectors c_t are never formed: w_t . c_t = sum_n a_tn (w_t . v_n), and |c_t|^2 is
+    a_t^T G a_t with the Gram matrix G [N, N] of the image, so memory holds [B, chunk, T, N] only;
+    each chunk of texts is recomputed in the backward pass.
+
+    `two_softmaxes` first normalises over the words of each region, as the authors' code does.
+    Source: GLoRIA, Huang et al. 2021, eq. 3-6; mean in place of sum over words so that a long text
+    is not closer to every image (the sum adds log T).
+    """
+    v, w = unit(regions), unit(words)
+    gram = v @ v.mT  # [B, N, N]
+    if valid is None:
+        valid = torch.ones(w.shape[:2], dtype=torch.bool, device=w.device)
+
+    def some(v: Tensor, gram: Tensor, w: Tensor, valid: Tensor) -> Tensor:
+        size = (len(v), *w.shape[:2])
+        similarity = (v @ w.reshape(-1, w.shape[-1]).T).mT.reshape(*size, -1)  # [B, m, T, N]
+        scores = similarity
+        if two_softmaxes:
+            hidden = ~valid[None, :, :, None]
+            scores = F.softmax(scores.masked_fill(hidden, -1e4), dim=2)
+        attention = F.softmax(sharpness * scores, dim=-1)
+        dot = (attention * similarity).sum(-1)  # [B, m, T]
+        flat = attention.flatten(1, 2)
+        length = ((flat @ gram) * flat).sum(-1).reshape(size).clamp(min=1e-8).sqrt()
+        cosine = (dot / length).masked_fill(~valid, -torch.inf)
+        count = valid.sum(-1).clamp(min=1).float().log()
+        return (torch.logsumexp(emphasis * cosine, dim=-1) - count) / emphasis
+
+    parts = []
+    for start in range(0, len(w), chunk):
+        rows = slice(start, start + chunk)
+        parts.append(checkpoint(some, v, gram, w[rows], valid[rows], use_reentrant=False))
+    return torch.cat(parts, dim=1)
+
+
+def log_scale(temperature: float) -> torch.nn.Parameter:
+    """A learnable log of 1 / temperature (CLIP's `logit_scale`).
+
+    >>> round(log_scale(0.07).item(), 4)
+    2.6593
+    """
+    return torch.nn.Parameter(torch.tensor(math.log(1.0 / temperature)))
+
+
+def scale_of(log: Tensor, largest: float = 100.0) -> Tensor:
+    """exp(log), at most `largest`; the bound keeps the gradient alive below it."""
+    return log.clamp(max=math.log(largest)).exp()

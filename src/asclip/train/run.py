@@ -1,0 +1,69 @@
+"""What a run is made of, and the two things every step needs: a device and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from asclip.data.batches import Batches
+from asclip.train.settings import Settings
+from asclip.types import Batch, Encoded, Facts, Tokens
+
+
+@dataclass(slots=True)
+class Run:
+    """All that a training run is made of; a recipe returns it."""
+
+    model: nn.Module
+    objective: nn.Module
+    batches: Batches
+    validation: Batches | None
+    settings: Settings
+    device: str = "cpu"
+
+    @property
+    def steps(self) -> int:
+        """Updates in the whole run."""
+        s = self.settings
+        return s.steps or max(1, round(s.epochs * self.batches.per_epoch / s.accumulate))
+
+
+def to(batch: Batch, device: str) -> Batch:
+    """The batch on a device."""
+    if device == "cpu":
+        return batch
+
+    def move(x: Any) -> Any:
+        if isinstance(x, torch.Tensor):
+            return x.to(device, non_blocking=True)
+        if isinstance(x, Tokens):
+            return Tokens(move(x.ids), move(x.mask), move(x.rows))
+        if isinstance(x, Encoded):
+            return Encoded(move(x.pooled), move(x.local), move(x.valid))
+        return x
+
+    facts = batch.facts
+    return Batch(
+        {k: move(v) for k, v in batch.images.items()},
+        {k: move(v) for k, v in batch.texts.items()},
+        Facts(
+            move(facts.patient), move(facts.labels), {k: move(v) for k, v in facts.targets.items()}
+        ),
+    )
+
+
+@contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Random numbers (dropout) that depend on the step alone; the caller's state is put back."""
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed * 1_000_003 + number + 1) % (2**63)
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(mixed)
+        yield

@@ -1,0 +1,102 @@
+"""What every recipe lets a user set: towers, text sampling, batch, optimiser, precision.
+
+A recipe's own parameters (temperature, local weight ...) stand in the recipe's signature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import get_type_hints
+
+from asclip.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The common settings of a training run; each field is an option of `asclip pretrain`.
+
+    Attributes:
+        image_tower: preset (tiny, small, base), packaged weights, `hf:NAME` or a local folder.
+        text_tower: the same for text.
+        width: D, the width of the joint space.
+        lock: "none", "image", "text" or "both": frozen backbones, whose features are cached.
+        texts: what a study brings to a batch: "report" (its whole text), "sentence" (one of its
+            sentences), "mixed" (one text: whole, part or title) or "sentences" (several texts:
+            the whole one and up to `per_study` of its sentences).
+        per_study: sentences a study brings with `texts="sentences"`.
+        max_tokens: longer texts are cut.
+        batch: studies in a step, over all processes.
+        chunk: studies encoded at once; 0 = the whole batch (plain step), else the cached step.
+        accumulate: batches whose gradients are averaged before an update.
+        epochs: passes over the training studies; `steps` > 0 overrides it.
+        steps: updates; 0 = from `epochs`.
+        lr: peak learning rate, reached after `warmup`, then a cosine to zero.
+        warmup: share of the steps.
+        weight_decay: on matrices only.
+        clip_norm: largest norm of the gradient; 0 = no clipping.
+        average: decay of the running average of the weights that is saved; 0 = the last weights.
+        dropout: on cached features (locked towers) and inside the text tower.
+        augment: strength of the image augmentation; 0 = none. Never a flip: sides matter.
+        precision: "bf16" (towers only; losses are float32) or "fp32".
+        seed: of weights, order, sampling and augmentation.
+        evaluations: how often the validation loss is computed during the run.
+        keep: "last" or "best" (lowest validation loss) weights are saved.
+        checkpoint_seconds: seconds between checkpoints.
+    """
+
+    image_tower: str = "tiny"
+    text_tower: str = "tiny"
+    width: int = 256
+    lock: str = "none"
+    texts: str = "sentences"
+    per_study: int = 8
+    max_tokens: int = 128
+    batch: int = 128
+    chunk: int = 0
+    accumulate: int = 1
+    epochs: float = 20.0
+    steps: int = 0
+    lr: float = 1e-3
+    warmup: float = 0.1
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+    average: float = 0.99
+    dropout: float = 0.1
+    augment: float = 1.0
+    precision: str = "bf16"
+    seed: int = 0
+    evaluations: int = 10
+    keep: str = "last"
+    checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work, before any work is done."""
+        choices = {
+            "lock": ("none", "image", "text", "both"),
+            "texts": ("report", "sentence", "sentences", "mixed"),
+            "precision": ("bf16", "fp32"),
+            "keep": ("last", "best"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ModelError(
+                    f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}"
+                )
+        for name in ("width", "batch", "accumulate", "per_study", "max_tokens"):
+            if getattr(self, name) < 1:
+                raise ModelError(f"{name} must be at least 1; got {getattr(self, name)}")
+        for name in ("lr", "epochs", "checkpoint_seconds"):
+            if getattr(self, name) <= 0:
+                raise ModelError(f"{name} must be positive; got {getattr(self, name)}")
+        for name in ("chunk", "steps", "warmup", "weight_decay", "clip_norm", "augment"):
+            if getattr(self, name) < 0:
+                raise ModelError(f"{name} must not be negative; got {getattr(self, name)}")
+        for name in ("average", "dropout", "warmup"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ModelError(f"{name} must be in [0, 1); got {getattr(self, name)}")
+
+    @classmethod
+    def types(cls) -> dict[str, type]:
+        """Name and type of every field, in order."""
+        hints = get_type_hints(cls)
+        return {field.name: hints[field.name] for field in fields(cls)}

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from asclip.pretrain.multiscale.gloria import Gloria
+from asclip.pretrain.terms import local_similarity
+from asclip.types import Encoded, Facts, Pair
+
+
+def vectors() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(0)
+    regions = torch.randn(3, 9, 6, generator=g, requires_grad=True)
+    words = torch.randn(5, 4, 6, generator=g, requires_grad=True)
+    valid = torch.arange(4) < torch.tensor([4, 2, 1, 3, 4])[:, None]
+    return regions, words, valid
+
+
+def slow_similarity(regions, words, valid, *, official: bool) -> torch.Tensor:
+    """Caption by caption, region context vectors formed in full."""
+    v, w = F.normalize(regions, dim=-1), F.normalize(words, dim=-1)
+    rows = []
+    for i in range(len(v)):
+        row = []
+        for m in range(len(w)):
+            own = w[m][valid[m]]  # [t, D]
+            scores = own @ v[i].T  # [t, N]
+            if official:
+                scores = scores.softmax(0)
+            context = (4.0 * scores).softmax(1) @ v[i]  # [t, D]
+            cosine = F.cosine_similarity(own, context, dim=1)
+            row.append((5.0 * cosine).exp().mean().log() / 5.0)
+        rows.append(torch.stack(row))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("official", [False, True])
+@pytest.mark.parametrize("chunk", [2, 64])
+def test_local_similarity_against_a_loop(official: bool, chunk: int) -> None:
+    regions, words, valid = vectors()
+    fast = local_similarity(regions, words, valid, two_softmaxes=official, chunk=chunk)
+    slow = slow_similarity(regions, words, valid, official=official)
+    torch.testing.assert_close(fast, slow, atol=1e-5, rtol=1e-5)
+    weight = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    ours = torch.autograd.grad((fast * weight).sum(), (regions, words))
+    theirs = torch.autograd.grad((slow * weight).sum(), (regions, words))
+    for a, b in zip(ours, theirs, strict=True):
+        assert b.abs().max() > 1e-3
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_padding_changes_nothing() -> None:
+    regions, words, valid = vectors()
+    longer = torch.cat([words, torch.full((5, 3, 6), 9.0)], 1)
+    mask = F.pad(valid, [0, 3])
+    for two in (False, True):
+        torch.testing.assert_close(
+            local_similarity(regions, longer, mask, two_softmaxes=two),
+            local_similarity(regions, words, valid, two_softmaxes=two),
+        )
+
+
+def test_global_plus_weighted_local() -> None:
+    regions, words, valid = vectors()
+    image = Encoded(regions.mean(1), regions)
+    text = Encoded(words.mean(1)[:3], words[:3], valid[:3])
+    rows = torch.arange(3)
+    facts = Facts(rows, targets={"study": rows, "owner": rows, "text": rows})
+    loss = Gloria(local_weight=0.5, temperature=0.1)(Pair(image, text), facts)
+    cosine = F.normalize(image.pooled, dim=-1) @ F.normalize(text.pooled, dim=-1).T
+    local = slow_similarity(regions, words[:3], valid[:3], official=False)
+
+    def nce(z: torch.Tensor) -> torch.Tensor:
+        return (F.cross_entropy(10 * z, rows) + F.cross_entropy(10 * z.T, rows)) / 2
+
+    torch.testing.assert_close(loss.total, nce(cosine) + 0.5 * nce(local), atol=1e-5, rtol=1e-5)
+
+
+def test_score_prefers_the_image_that_holds_the_word() -> None:
+    """One region of the second image is the word itself; the global vectors are all alike."""
+    word = torch.eye(6)[:1]
+    regions = torch.eye(6)[1:5].repeat(2, 1, 1)
+    regions[1, 2] = word[0]
+    image = Encoded(torch.ones(2, 6), regions)
+    score = Gloria().score(image, Encoded(torch.ones(1, 6), word[None]))
+    assert score[1, 0] > score[0, 0] + 0.05
+
+
+def test_unknown_variant_is_refused() -> None:
+    with pytest.raises(ValueError, match="variant must be 'paper' or 'official'"):
+        Gloria(variant="theirs")
+
+
+def test_local_vectors_are_required() -> None:
+    rows = torch.arange(2)
+    facts = Facts(rows, targets={"study": rows, "owner": rows, "text": rows})
+    pair = Pair(Encoded(torch.ones(2, 3)), Encoded(torch.ones(2, 3)))
+    with pytest.raises(ValueError, match="local vectors"):
+        Gloria()(pair, facts)
