@@ -1,6 +1,6 @@
 """The supervised bound: the same image tower trained on labels, for what the images can carry.
 
-    L = mean over known labels of binary cross-entropy(w_k . u_i + b_k, y_ik)
+    L = mean over known labels of BCE(sqrt(D) w_k . u_i / |u_i| + b_k, y_ik)
 
 Paper    no paper: the usual multi-label baseline, beside which a zero-shot score is to be read
 Takes    pair.image.pooled [B, D]; facts.labels [B, K] in {0, 1, NaN = not stated}
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from asclip.pretrain.terms import unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 
@@ -29,8 +30,8 @@ class Supervised(nn.Module):
         self.needs = frozenset({"image.pooled", "facts.labels"})
 
     def classify(self, image: Encoded) -> Tensor:
-        """Logits [B, K]."""
-        return self.head(image.pooled.float())
+        """Logits [B, K]; of directions only, as for the mean over a study's images."""
+        return self.head(unit(image.pooled) * self.head.in_features**0.5)
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images."""

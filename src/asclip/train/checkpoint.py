@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from asclip.errors import ModelError, ResourceError
+from asclip.errors import MissingExtra, ModelError, ResourceError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -53,7 +53,8 @@ def trim_rows(path: Path, step: int) -> None:
         return
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
-        rows = [row for row in reader if row.get("step", "").isdigit() and int(row["step"]) <= step]
+        whole = (row for row in reader if None not in row.values())  # a kill can cut a line
+        rows = [row for row in whole if int(row["step"]) <= step]
         names = reader.fieldnames or []
     part = path.with_suffix(".part")
     with part.open("w", newline="") as file:
@@ -95,5 +96,5 @@ def _board(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError:
-        return None
+        raise MissingExtra("track", "tensorboard logs") from None
     return SummaryWriter(str(folder / "tensorboard"))

@@ -37,6 +37,7 @@ def train(
     weights, bit for bit, on the same machine and thread count. `report` gets (step, steps, text).
     """
     s, steps = run.settings, run.steps
+    out.mkdir(parents=True, exist_ok=True)
     modules = [run.model, run.objective]
     optimiser = adamw(modules, lr=s.lr, weight_decay=s.weight_decay)
     average = Average(modules, s.average) if s.average > 0 else None
@@ -84,7 +85,7 @@ def train(
             row["val_loss"] = state.validate()
         if main:
             columns = [*row] if "val_loss" in row else [*row, "val_loss"]
-            log = log or checkpoint.Log(out, columns, board=True)
+            log = log or checkpoint.Log(out, columns, board=s.tensorboard)
             log.write(row)
             if report is not None:
                 report(step, steps, _line(row))

@@ -42,6 +42,7 @@ class Settings:
         evaluations: how often the validation loss is computed during the run.
         keep: "last" or "best" (lowest validation loss) weights are saved.
         checkpoint_seconds: seconds between checkpoints.
+        tensorboard: write RUN/tensorboard beside metrics.csv (extra `track`).
     """
 
     image_tower: str = "tiny"
@@ -68,6 +69,7 @@ class Settings:
     evaluations: int = 10
     keep: str = "last"
     checkpoint_seconds: float = 60.0
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work, before any work is done."""

@@ -49,7 +49,8 @@ class State:
         return state["step"]
 
     def _identity(self) -> dict[str, Any]:
-        settings = {k: v for k, v in asdict(self.run.settings).items() if k != "checkpoint_seconds"}
+        free = ("checkpoint_seconds", "tensorboard")  # these change no weight
+        settings = {k: v for k, v in asdict(self.run.settings).items() if k not in free}
         return settings | {"data": self.run.batches.dataset.hash, "steps": self.run.steps}
 
     def save(self, step: int) -> None:
