@@ -1,0 +1,14 @@
+"""Tasks: downstream questions, in the survey's own order.
+
+Contract of this folder: a task predicts once (`predict(model, data) -> Predictions`) and evaluates
+as often as wanted without the model (`evaluate(predictions) -> list[Score]`). Scores come from the
+predictions alone, never from a batch; a threshold is chosen on validation predictions that are
+passed in; every score has its number of studies, an interval over patients and what chance
+reaches, and a NaN has its reason. A model is anything with `encode_images`, `encode_texts`,
+`score`, `scale` and `preprocessing`.
+
+    classification/   zero-shot with prompt sets, the supervised bound, a linear probe
+    crossmodal/       retrieval between images and texts
+"""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Cross-modal tasks: from an image to texts and back."""
+
+from __future__ import annotations
