@@ -105,7 +105,8 @@ def local_similarity(
         a_tn = softmax_n(sharpness * w_t . v_n),   c_t = sum_n a_tn v_n,
         S = log mean_t exp(emphasis * cos(w_t, c_t)) / emphasis
 
-    `regions` [B, N, D], `words` [M, T, D], `valid` [M, T] bool. w and v have unit length. The
+    `regions` [B, N, D], `words` [M, T, D], `valid` [M, T] bool (real tokens first). w and v have
+    unit length. The
     context vectors c_t are never formed: w_t . c_t = sum_n a_tn (w_t . v_n), and |c_t|^2 is
     a_t^T G a_t with the Gram matrix G [N, N] of the image, so memory holds [B, chunk, T, N] only;
     each chunk of texts is recomputed in the backward pass.
@@ -135,10 +136,12 @@ def local_similarity(
         return (torch.logsumexp(emphasis * cosine, dim=-1) - count) / emphasis
 
     parts = []
-    for start in range(0, len(w), chunk):
-        rows = slice(start, start + chunk)
-        parts.append(checkpoint(some, v, gram, w[rows], valid[rows], use_reentrant=False))
-    return torch.cat(parts, dim=1)
+    order = valid.sum(1).argsort()  # texts of similar length together, without their padding
+    for rows in order.split(chunk):
+        longest = max(1, int(valid[rows].sum(1).max()))
+        some_words, some_valid = w[rows, :longest], valid[rows, :longest]
+        parts.append(checkpoint(some, v, gram, some_words, some_valid, use_reentrant=False))
+    return torch.cat(parts, dim=1)[:, order.argsort()]
 
 
 def log_scale(temperature: float) -> torch.nn.Parameter:

@@ -19,11 +19,14 @@ class Settings:
         image_tower: preset (tiny, small, base), packaged weights, `hf:NAME` or a local folder.
         text_tower: the same for text.
         width: D, the width of the joint space.
+        hidden: width of a hidden layer in the projections; 0 = linear projections.
         lock: "none", "image", "text" or "both": frozen backbones, whose features are cached.
         texts: what a study brings to a batch: "report" (its whole text), "sentence" (one of its
-            sentences), "mixed" (one text: whole, part or title) or "sentences" (several texts:
-            the whole one and up to `per_study` of its sentences).
+            sentences), "mixed" (one text: the whole one half of the time, else a sentence or a
+            further text such as the title) or "sentences" (several texts: up to `per_study` of
+            its sentences and further texts and, now and then, the whole one).
         per_study: sentences a study brings with `texts="sentences"`.
+        whole: how often it then brings its whole text too, 0 to 1; long texts cost most.
         max_tokens: longer texts are cut.
         batch: studies in a step, over all processes.
         chunk: studies encoded at once; 0 = the whole batch (plain step), else the cached step.
@@ -48,9 +51,11 @@ class Settings:
     image_tower: str = "tiny"
     text_tower: str = "tiny"
     width: int = 256
+    hidden: int = 0
     lock: str = "none"
     texts: str = "sentences"
-    per_study: int = 8
+    per_study: int = 4
+    whole: float = 0.25
     max_tokens: int = 128
     batch: int = 128
     chunk: int = 0
@@ -90,9 +95,11 @@ class Settings:
         for name in ("lr", "epochs", "checkpoint_seconds"):
             if getattr(self, name) <= 0:
                 raise ModelError(f"{name} must be positive; got {getattr(self, name)}")
-        for name in ("chunk", "steps", "warmup", "weight_decay", "clip_norm", "augment"):
+        for name in ("hidden", "chunk", "steps", "warmup", "weight_decay", "clip_norm", "augment"):
             if getattr(self, name) < 0:
                 raise ModelError(f"{name} must not be negative; got {getattr(self, name)}")
+        if not 0 <= self.whole <= 1:
+            raise ModelError(f"whole must be in [0, 1]; got {self.whole}")
         for name in ("average", "dropout", "warmup"):
             if not 0 <= getattr(self, name) < 1:
                 raise ModelError(f"{name} must be in [0, 1); got {getattr(self, name)}")

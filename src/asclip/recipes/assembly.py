@@ -1,0 +1,178 @@
+"""The objects of a run: towers, tokenizer, objective and batches of both splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asclip.data.batches import Batches, Sampling
+from asclip.data.dataset import Dataset
+from asclip.data.progress import Track, silent
+from asclip.data.texts import Pieces, pieces
+from asclip.errors import DataError
+from asclip.recipes.options import recipe
+from asclip.towers.frozen import cache_features
+from asclip.towers.image import ImageConfig, image_tower
+from asclip.towers.memory import estimate_memory
+from asclip.towers.model import Model
+from asclip.towers.pair import DualEncoder
+from asclip.towers.text import TextConfig, text_tower
+from asclip.towers.tokenizer import Tokenizer
+from asclip.towers.weights import IMAGE, TEXT, folder
+from asclip.train.processes import world
+from asclip.train.run import Run
+from asclip.train.settings import Settings
+
+
+def assemble(
+    dataset: Dataset,
+    name: str,
+    settings: Settings,
+    own: Mapping[str, Any],
+    out: Path,
+    *,
+    progress: Track = silent,
+) -> tuple[Run, Model]:
+    """The run of a recipe on a data set, and the model that it trains.
+
+    Where both towers are locked, their features are computed once into `out/features`.
+    """
+    objective = recipe(name)(settings, dataset.labels, **own)
+    reads_text = any(need.startswith("text.") for need in objective.needs)
+    parts = {"train": dataset.split("train"), "val": dataset.split("val")}
+    texts = {side: _pieces(part) for side, part in parts.items()}
+    tokenizer = _tokenizer(settings, texts["train"], reads_text)
+    encoder = _towers(settings, dataset, tokenizer)
+    mean, std = _normalisation(settings, dataset)
+    model = Model(encoder, tokenizer, replace(dataset.preprocessing, mean=mean, std=std))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    encoder.to(device)
+    made = {}
+    for side, part in parts.items():
+        if side == "val" and len(texts[side].usable if reads_text else part) < 2:
+            continue  # nothing to validate on; too few training studies are an error of Batches
+        features = None
+        if settings.lock == "both":
+            with progress(len(part.images) + len(texts[side].texts), f"features {side}") as bar:
+                features = cache_features(
+                    model, part, texts[side].texts, out / "features", progress=_steps(bar)
+                )
+        made[side] = Batches(
+            part,
+            texts[side],
+            tokenizer.encode if reads_text else None,
+            size=settings.batch,
+            seed=settings.seed if side == "train" else 0,
+            sampling=Sampling(
+                settings.texts,
+                settings.per_study,
+                settings.whole,
+                encoder.text.config.max_tokens,
+                settings.augment if side == "train" else 0.0,
+            ),
+            features=features,
+            normalise=(mean, std),
+            share=world(),
+        )
+    run = Run(encoder, objective.to(device), made["train"], made.get("val"), settings, device)
+    return run, model
+
+
+def size(run: Run) -> str:
+    """One line before the start: studies, steps, weights and the memory that a step will take."""
+    s, batches = run.settings, run.batches
+    count = sum(p.numel() for m in (run.model, run.objective) for p in m.parameters())
+    text = (
+        f"{len(batches.rows):,} training studies, {run.steps:,} steps of {batches.size}, "
+        f"{count / 1e6:.1f} million weights"
+    )
+    first = batches.at(0)
+    image = first.images["image"]
+    if not isinstance(image, torch.Tensor):
+        return text + ", frozen features"
+    tokens = first.texts.get("text")
+    ids = getattr(tokens, "ids", torch.zeros(0, 1))
+    needed = estimate_memory(
+        run.model,
+        s.chunk or len(image),
+        item_shape=tuple(image.shape[1:]),
+        tokens=ids.shape[1],
+        texts=min(len(ids), s.chunk or len(ids)),
+        local="image.local" in run.objective.needs,
+        precision=s.precision,
+    )
+    return text + f", about {needed / 1e9:.1f} GB of memory a step"
+
+
+def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
+    """From "done so far, of a total" to "so many more"; one total may follow another."""
+    before = 0
+
+    def update(done: int, total: int) -> None:
+        nonlocal before
+        advance(done - before if done >= before else done)
+        before = done % total
+
+    return update
+
+
+def _pieces(dataset: Dataset) -> Pieces:
+    further = {name: dataset.texts(name) for name in dataset.text_names if name != "text"}
+    return pieces(dataset.texts(), further)
+
+
+def _tokenizer(settings: Settings, texts: Pieces, reads_text: bool) -> Tokenizer:
+    if settings.text_tower in TEXT:
+        return Tokenizer.load(folder(settings.text_tower))
+    if settings.text_tower.startswith("hf:"):
+        return Tokenizer.from_hub(settings.text_tower[3:])
+    if reads_text and not texts.texts:
+        raise DataError(
+            "pre-training needs texts; the training split has none; ingest the table again with "
+            "--map text=COLUMN"
+        )
+    return Tokenizer.train(texts.texts or ["no text"])
+
+
+def _towers(settings: Settings, dataset: Dataset, tokenizer: Tokenizer) -> DualEncoder:
+    how = dataset.preprocessing
+    rows, columns = how.size[-2:]
+    locked = settings.lock in ("image", "both")
+    image = image_tower(
+        ImageConfig(
+            name=settings.image_tower,
+            width=settings.width,
+            hidden=settings.hidden,
+            channels=how.channels,
+            size=(rows, columns),
+            locked=locked,
+            dropout=settings.dropout if locked else 0.0,
+        )
+    )
+    text = text_tower(
+        TextConfig(
+            name=settings.text_tower,
+            width=settings.width,
+            hidden=settings.hidden,
+            vocabulary=tokenizer.vocabulary,
+            max_tokens=settings.max_tokens,
+            locked=settings.lock in ("text", "both"),
+            dropout=settings.dropout,
+        )
+    )
+    return DualEncoder(image, text)
+
+
+def _normalisation(
+    settings: Settings, dataset: Dataset
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of pixels in 0-1 that the image tower expects."""
+    how = dataset.preprocessing
+    packaged = IMAGE.get(settings.image_tower)
+    if packaged is None:
+        return how.mean, how.std
+    return packaged.mean[: how.channels], packaged.std[: how.channels]

@@ -1,0 +1,51 @@
+"""The whole way on generated data: phantom hospital -> data set -> model -> scores -> card."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from asclip.data.ingest import ingest
+from asclip.data.progress import track
+from asclip.data.sources.table import Table
+from asclip.files.preprocessing import Preprocessing
+from asclip.phantom.hospital import write
+from asclip.recipes.evaluation import evaluate
+from asclip.recipes.pretraining import pretrain
+
+SIZE = 128  # pixels: what two cores can learn from in two minutes
+
+
+def demo(
+    out: Path,
+    studies: int = 1500,
+    seed: int = 0,
+    *,
+    recipe: str = "gloria",
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Everything in `out`; the path of the card. Run again after an interruption, it goes on."""
+    began = time.perf_counter()
+    hospital, data, bound = out / "hospital", out / "data", out / "supervised"
+
+    def stage(text: str) -> None:
+        say(f"[{time.perf_counter() - began:5.0f} s] {text}")
+
+    stage(f"phantom hospital: {studies:,} studies as DICOM with reports -> {hospital}")
+    with track(studies, "phantom") as advance:
+        table = write(hospital, studies, seed, size=SIZE, progress=advance)
+    stage(f"ingest -> {data}")
+    how = Preprocessing(size=(SIZE, SIZE), mean=(0.5,), std=(0.25,))
+    with track(studies, "ingest") as advance:
+        ingest(Table(table), data, how, seed=seed, progress=advance)
+    stage("supervised bound: the same tower, trained on labels")
+    with track(1, "supervised") as advance:
+        pretrain(data, "supervised", bound, {"seed": seed}, say=say)
+    evaluate(bound)
+    stage(f"pre-training with recipe {recipe!r} -> {out}")
+    pretrain(data, recipe, out, {"seed": seed}, say=say)
+    stage("evaluation and report card")
+    evaluate(out, bound=bound, say=say)
+    stage(f"done: {out / 'scores.json'} and {out / 'card.html'}")
+    return out / "card.html"

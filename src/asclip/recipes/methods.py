@@ -1,0 +1,123 @@
+"""The recipes: one function a method, its signature the list of what can be set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from asclip.pretrain.clip import Clip
+from asclip.pretrain.multiscale.gloria import Gloria
+from asclip.pretrain.siglip import SigLip
+from asclip.pretrain.supervised import Supervised
+from asclip.train.settings import Settings
+
+BASE = Settings()
+REPORTS = Settings(texts="report")
+SENTENCE = Settings(texts="sentence")
+LOCKED = Settings(
+    image_tower="efficientnet-lite0",
+    text_tower="all-minilm-l6-v2",
+    lock="both",
+    hidden=512,
+    texts="mixed",
+    batch=256,
+    dropout=0.5,
+    epochs=60,
+)
+
+
+def clip(
+    settings: Settings = BASE,
+    labels: tuple[str, ...] = (),
+    *,
+    temperature: float = 0.07,
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """CLIP on sentences: each report brings its text and its sentences; shared ones are shared."""
+    return Clip(temperature=temperature, same_text=same_text, same_patient=same_patient)
+
+
+def clip_reports(
+    settings: Settings = REPORTS, labels: tuple[str, ...] = (), *, temperature: float = 0.07
+) -> nn.Module:
+    """CLIP as published: one whole report a study, every other study a negative."""
+    return Clip(temperature=temperature, same_text="negative")
+
+
+def convirt(
+    settings: Settings = SENTENCE,
+    labels: tuple[str, ...] = (),
+    *,
+    temperature: float = 0.1,
+    text_weight: float = 0.25,
+) -> nn.Module:
+    """ConVIRT: one random sentence of the report, fixed temperature, directions weighted."""
+    return Clip(
+        temperature=temperature,
+        learn_temperature=False,
+        text_weight=text_weight,
+        same_text="negative",
+    )
+
+
+def siglip(
+    settings: Settings = BASE,
+    labels: tuple[str, ...] = (),
+    *,
+    scale: float = 10.0,
+    bias: float = -10.0,
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """SigLIP: a sigmoid for every pair."""
+    return SigLip(scale=scale, bias=bias, same_text=same_text, same_patient=same_patient)
+
+
+def gloria(
+    settings: Settings = BASE,
+    labels: tuple[str, ...] = (),
+    *,
+    temperature: float = 0.1,
+    local_weight: float = 1.0,
+    variant: str = "paper",
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """GLoRIA: whole images with texts, and words with the regions that they attend to."""
+    return Gloria(
+        temperature=temperature,
+        local_weight=local_weight,
+        variant=variant,
+        same_text=same_text,
+        same_patient=same_patient,
+    )
+
+
+def locked(
+    settings: Settings = LOCKED,
+    labels: tuple[str, ...] = (),
+    *,
+    temperature: float = 0.07,
+    same_text: str = "positive",
+    same_patient: str = "neutral",
+) -> nn.Module:
+    """CLIP on frozen packaged towers (LiT): only projections learn, features are cached."""
+    return Clip(temperature=temperature, same_text=same_text, same_patient=same_patient)
+
+
+def supervised(settings: Settings = BASE, labels: tuple[str, ...] = ()) -> nn.Module:
+    """The supervised bound: the image tower trained on the label columns, no text."""
+    return Supervised(settings.width, labels)
+
+
+RECIPES: dict[str, Callable[..., nn.Module]] = {
+    "clip": clip,
+    "clip-reports": clip_reports,
+    "convirt": convirt,
+    "siglip": siglip,
+    "gloria": gloria,
+    "locked": locked,
+    "supervised": supervised,
+}

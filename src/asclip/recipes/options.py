@@ -1,0 +1,71 @@
+"""From words on the command line to a recipe's typed parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, get_type_hints
+
+from asclip.errors import ModelError, nearest
+from asclip.recipes.methods import RECIPES
+from asclip.train.settings import Settings
+
+
+def recipe(name: str) -> Callable[..., Any]:
+    """The recipe of that name; a typo lists near names."""
+    if name not in RECIPES:
+        raise ModelError(f"no recipe is called {name!r}; {nearest(name, list(RECIPES))}")
+    return RECIPES[name]
+
+
+def parameters(name: str) -> dict[str, tuple[type, Any]]:
+    """Every parameter of a recipe, its type and default: its own first, then the common ones."""
+    function = recipe(name)
+    hints = get_type_hints(function)
+    signature = inspect.signature(function).parameters
+    own = {
+        key: (hints[key], parameter.default)
+        for key, parameter in signature.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    start = signature["settings"].default
+    return own | {key: (kind, getattr(start, key)) for key, kind in Settings.types().items()}
+
+
+def choose(name: str, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+    """The settings of a recipe with what was given in place of its defaults, and its own part.
+
+    Values may be text, as from a command line; dashes in names are underscores. Unknown names and
+    values of the wrong type are a `ModelError`.
+    """
+    known = parameters(name)
+    common, own = {}, {key: default for key, (_, default) in known.items()}
+    for key, value in given.items():
+        key = key.replace("-", "_")
+        if key not in known:
+            hint = nearest(key, list(known))
+            raise ModelError(f"recipe {name!r} has no parameter {key!r}; {hint}")
+        own[key] = typed(key, value, known[key][0])
+    for key in Settings.types():
+        common[key] = own.pop(key)
+    start: Settings = inspect.signature(recipe(name)).parameters["settings"].default
+    return replace(start, **common), own
+
+
+def typed(key: str, value: Any, kind: type) -> Any:
+    """`value` as `kind`.
+
+    >>> typed("batch", "64", int), typed("lr", 1, float), typed("texts", "report", str)
+    (64, 1.0, 'report')
+    """
+    if kind is bool and isinstance(value, str):
+        if value.lower() in ("1", "true", "yes", "on"):
+            return True
+        if value.lower() in ("0", "false", "no", "off"):
+            return False
+        raise ModelError(f"{key} must be true or false; got {value!r}")
+    try:
+        return kind(value)
+    except (TypeError, ValueError):
+        raise ModelError(f"{key} must be {kind.__name__}; got {value!r}") from None

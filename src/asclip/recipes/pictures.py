@@ -1,0 +1,97 @@
+"""What the card shows of images: retrieval right and wrong, and where phrases point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from asclip.card import Heatmap, RetrievalExample
+from asclip.data.dataset import Dataset
+from asclip.types import Predictions
+
+if TYPE_CHECKING:
+    from asclip.recipes.evaluation import Encodings
+
+
+def picture(dataset: Dataset, row: int) -> np.ndarray:
+    """The first image of a study as uint8 [H, W] or [H, W, 3]; the middle slice of a volume."""
+    item = np.asarray(dataset.pixels[dataset.image_rows()[row][0]])
+    volume = item.ndim == 3 and item.shape[-1] != 3
+    return item[len(item) // 2] if volume else item
+
+
+def heatmaps(
+    model: Encodings, part: Dataset, predictions: dict[str, Predictions], *, count: int = 6
+) -> list[Heatmap]:
+    """For the most confidently found labels: the image, the phrase and the similarity of regions.
+
+    One map a label, for the study in which the label is true and scored highest.
+    """
+    from asclip.data.prompts import load_prompt_set
+
+    maps = []
+    for name, found in predictions.items():
+        if not name.startswith("zero-shot-"):
+            continue
+        chosen = load_prompt_set(name.removeprefix("zero-shot-"))
+        best = np.where(found.truth == 1, found.scores, -np.inf)
+        for k in np.argsort(-best.max(0))[:count]:
+            row = int(best[:, k].argmax())
+            if not np.isfinite(best[row, k]):
+                continue
+            if found.labels[k] not in chosen.classes:
+                continue
+            phrase = chosen.classes[found.labels[k]].positive[0]
+            heat = similarity_map(model, part.take(np.array([row])), phrase)
+            if heat is not None:
+                maps.append(Heatmap(picture(part, row), phrase, heat))
+        if maps:
+            break
+    return maps[:count]
+
+
+@torch.no_grad()
+def similarity_map(model: Any, study: Dataset, phrase: str) -> np.ndarray | None:
+    """Cosine of each region of a study's first image with a phrase [h, w]; None without regions."""
+    image = model.model.encode_images(study, local=True)
+    if image.local is None:
+        return None
+    text = model.encode_texts([phrase])
+    cosine = F.normalize(image.local[0], dim=-1) @ F.normalize(text.pooled[0], dim=-1)
+    rows, columns = model.encoder.image.grid
+    return cosine.reshape(rows, columns).numpy()
+
+
+def examples(
+    found: Predictions, part: Dataset, *, right: int = 3, wrong: int = 3
+) -> list[RetrievalExample]:
+    """Image-to-text queries that were answered at once, and the ones that were missed most."""
+    rank = found.scores[:, 0]
+    asked = np.flatnonzero(~np.isnan(rank))
+    order = asked[np.argsort(rank[asked], kind="stable")]
+    hits = [row for row in order if rank[row] == 1]
+    # Rows are in the source's order, so a step through the hits shows different patients.
+    hits = hits[:: max(1, len(hits) // right)][:right]
+    misses = [row for row in order[::-1] if rank[row] > 1][:wrong]
+    texts = part.texts()
+
+    def example(row: int) -> RetrievalExample:
+        top, similarity, hit = (
+            np.asarray(found.provenance[f"image_to_text_top{name}"])[row, :5]
+            for name in ("", "_similarity", "_hits")
+        )
+        return RetrievalExample(
+            image=picture(part, row),
+            text=texts[row],
+            candidates=[
+                (texts[other], float(close), bool(true))
+                for other, close, true in zip(top, similarity, hit, strict=True)
+                if other >= 0
+            ],
+            first_hit_rank=int(rank[row]),
+        )
+
+    return [example(int(row)) for row in hits + misses]

@@ -1,0 +1,139 @@
+"""From an ingested data set and a recipe's name to a run folder, and back to a model.
+
+RUN/run.json               recipe, parameters, labels, data set, seconds; no identifiers
+RUN/model.json, model.safetensors, tokenizer.json    see `towers.model`
+RUN/objective.safetensors  the objective's own weights (temperature, head, prototypes)
+RUN/metrics.csv            one row every few steps
+RUN/checkpoint.pt          to go on from
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from asclip import __version__
+from asclip.data.dataset import Dataset
+from asclip.data.progress import Track, silent
+from asclip.errors import DataError, ModelError
+from asclip.recipes.assembly import assemble, size
+from asclip.recipes.options import choose, recipe
+from asclip.towers.model import Model
+from asclip.train.loop import train
+from asclip.train.processes import join, leave
+from asclip.train.run import Run
+
+Say = Callable[[str], None]
+SAY_EVERY_SECONDS = 15.0
+
+
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+def pretrain(
+    data: Path,
+    name: str,
+    out: Path,
+    given: Mapping[str, Any] | None = None,
+    *,
+    fresh: bool = False,
+    progress: Track = silent,
+    say: Say = quiet,
+) -> Path:
+    """Train the recipe `name` on the training studies of `data`; the run folder `out`.
+
+    Goes on after an interruption, unless `fresh`. Under `torchrun` every process calls this.
+    `progress` draws a bar over the steps (`data.progress.track`); `say` gets lines of facts: sizes,
+    memory, and now and then the loss, the studies per second and the share spent waiting for data.
+    """
+    settings, own = choose(name, given or {})
+    dataset = Dataset.open(data)
+    if name == "supervised" and not dataset.labels:
+        raise DataError(
+            "the supervised recipe needs label columns; the data set has none; ingest it with "
+            "--map labels=COLUMN or label:NAME=COLUMN"
+        )
+    rank, _ = join()
+    out.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        run, model = assemble(dataset, name, settings, own, out, progress=progress)
+    if rank == 0:
+        say(size(run))
+    last = _train(run, out, fresh=fresh, progress=progress, say=say)
+    if rank == 0:
+        scale = getattr(run.objective, "log_scale", None)
+        model.scale = 1.0 if scale is None else float(scale.detach().exp())
+        model.save(out)
+        tensors = run.objective.state_dict()
+        save_file(
+            {k: v.detach().contiguous().cpu() for k, v in tensors.items()},
+            out / "objective.safetensors",
+        )
+        record = {
+            "format": 1,
+            "asclip": __version__,
+            "recipe": name,
+            "parameters": {**own, **asdict(settings)},
+            "labels": list(dataset.labels),
+            "data": {
+                "name": dataset.name,
+                "hash": dataset.hash,
+                "split": dataset.split_hash,
+                "folder": os.path.relpath(data, out),
+            },
+            "steps": run.steps,
+            "studies": len(run.batches.rows),
+            "seconds": round(time.perf_counter() - began, 1),
+            "last": {k: v for k, v in last.items() if v == v},
+        }
+        (out / "run.json").write_text(json.dumps(record, indent=2) + "\n")
+    leave()
+    return out
+
+
+def _train(run: Run, out: Path, *, fresh: bool, progress: Track, say: Say) -> dict[str, float]:
+    said, seen = time.perf_counter(), 0
+    with progress(run.steps, "training") as advance:
+
+        def report(step: int, steps: int, text: str) -> None:
+            nonlocal seen, said
+            advance(step - seen)
+            seen = step
+            if time.perf_counter() - said > SAY_EVERY_SECONDS or step == steps:
+                said = time.perf_counter()
+                say(f"step {step:,} of {steps:,}  {text}")
+
+        return train(run, out, fresh=fresh, report=report)
+
+
+def read_run(out: Path) -> dict[str, Any]:
+    """The record of a run folder; `ModelError` if it is not one."""
+    path = out / "run.json"
+    if not path.is_file():
+        hint = "; its training has not finished" if (out / "checkpoint.pt").exists() else ""
+        raise ModelError(f"a run folder must hold run.json; {out.name}/ does not{hint}")
+    return json.loads(path.read_text())
+
+
+def load(out: Path) -> Model:
+    """The trained model of a run folder, with its objective's own score or classifier if any."""
+    record = read_run(out)
+    model = Model.load(out)
+    settings, own = choose(record["recipe"], record["parameters"])
+    objective = recipe(record["recipe"])(settings, tuple(record["labels"]), **own)
+    objective.load_state_dict(load_file(out / "objective.safetensors"))
+    objective.eval()
+    model.scorer = getattr(objective, "score", None)
+    model.classifier = getattr(objective, "classify", None)
+    return model
