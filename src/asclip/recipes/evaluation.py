@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from asclip.data.prompts import PromptSet, list_prompt_sets, load_prompt_set
 from asclip.errors import DataError, ModelError
 from asclip.recipes.pictures import examples, heatmaps
 from asclip.recipes.pretraining import load, read_run
-from asclip.results import read_scores, write_predictions, write_scores
+from asclip.results import read_predictions, read_scores, write_predictions, write_scores
 from asclip.tasks.classification.supervised import Supervised
 from asclip.tasks.classification.truth import classes_in
 from asclip.tasks.classification.zero_shot import ZeroShot, score_encoded
@@ -66,30 +66,51 @@ def evaluate(
     part = dataset.split(split)
     seed = int(record["parameters"]["seed"])
     sets = [load_prompt_set(name) for name in prompts] or fitting(dataset)
-    reads_text = getattr(model.model, "classifier", None) is None
-    tasks: list[tuple[str, Any]] = []
-    if reads_text:
-        tasks += [(f"zero-shot-{chosen.name}", ZeroShot(chosen, seed=seed)) for chosen in sets]
-        if any(part.texts()):
-            tasks.append(("retrieval", Retrieval(seed=seed)))
-    else:
-        tasks.append(("supervised", Supervised(dataset.labels, seed=seed)))
-    scores: list[Score] = []
-    predictions: dict[str, Predictions] = {}
-    for name, task in tasks:
+    found = Found(dataset.describe())
+    for name, task in _tasks(model.model, dataset, part, sets, seed):
         say(f"{name} on {len(part):,} studies")
-        predictions[name] = task.predict(model, part)
-        write_predictions(run / "predictions" / f"{split}-{name}.npz", predictions[name])
-        scores += task.evaluate(predictions[name])
-    if not scores:
+        predictions = task.predict(model, part)
+        write_predictions(run / "predictions" / f"{split}-{name}.npz", predictions)
+        found.predictions[name] = predictions
+        found.scores += task.evaluate(predictions)
+    if not found.scores:
         raise DataError(
             "nothing can be scored: the data set has no text and no label or column that a prompt "
             f"set names ({', '.join(list_prompt_sets())}); give --prompts FILE"
         )
-    supervised = read_scores(bound / "scores.json") if bound else []
-    write_scores(out or run / "scores.json", scores + supervised, add=False)
-    write_card(run, record, dataset, part, model, scores, predictions, supervised, images=images)
-    return scores + supervised
+    if bound is not None:
+        found.bound = read_scores(bound / "scores.json")
+        beside = bound / "predictions" / f"{split}-supervised.npz"
+        found.beside = [read_predictions(beside)] if beside.exists() else []
+    write_scores(out or run / "scores.json", found.scores + found.bound, add=False)
+    _write_card(run, record, part, model, found, images=images, sets=sets)
+    return found.scores + found.bound
+
+
+@dataclass(slots=True)
+class Found:
+    """What an evaluation has found so far.
+
+    `data` describes the whole data set; `bound` and `beside` are scores and predictions of a
+    supervised run.
+    """
+
+    data: dict[str, Any]
+    scores: list[Score] = field(default_factory=list)
+    predictions: dict[str, Predictions] = field(default_factory=dict)
+    bound: list[Score] = field(default_factory=list)
+    beside: list[Predictions] = field(default_factory=list)
+
+
+def _tasks(
+    model: Model, dataset: Dataset, part: Dataset, sets: list[PromptSet], seed: int
+) -> list[tuple[str, Any]]:
+    if model.classifier is not None:
+        return [("supervised", Supervised(dataset.labels, seed=seed))]
+    tasks: list[tuple[str, Any]] = [
+        (f"zero-shot-{one.name}", ZeroShot(one, seed=seed)) for one in sets
+    ]
+    return tasks + ([("retrieval", Retrieval(seed=seed))] if any(part.texts()) else [])
 
 
 def check_preprocessing(model: Model, dataset: Dataset) -> None:
@@ -112,44 +133,52 @@ def fitting(dataset: Dataset) -> list[PromptSet]:
     return [one for one in sets if len(classes_in(one, dataset)) >= (2 if one.single_label else 1)]
 
 
-def write_card(
+def _write_card(
     run: Path,
     record: dict[str, Any],
-    dataset: Dataset,
     part: Dataset,
     model: Encodings,
-    scores: list[Score],
-    predictions: dict[str, Predictions],
-    bound: list[Score],
+    found: Found,
     *,
     images: bool,
+    sets: list[PromptSet],
 ) -> Path:
     """RUN/card.html."""
-    shown = images and "retrieval" in predictions
+    zero_shot = [
+        (one, found.predictions[f"zero-shot-{one.name}"])
+        for one in sets
+        if f"zero-shot-{one.name}" in found.predictions
+    ]
+    retrieval = found.predictions.get("retrieval")
     content = card.Card(
-        title=f"{record['recipe']} on {dataset.name}",
+        title=f"{record['recipe']} on {part.name}",
         created=date.today().isoformat(),
         run={k: record[k] for k in ("recipe", "parameters", "steps", "studies", "seconds")}
         | {"seed": record["parameters"]["seed"]},
-        data=dataset.describe(),
+        data=found.data,
         curves=_curves(run),
-        scores=scores,
-        predictions=[p for name, p in predictions.items() if name != "retrieval"],
-        examples=examples(predictions["retrieval"], part) if shown else (),
-        heatmaps=heatmaps(model, part, predictions) if shown else (),
+        scores=found.scores,
+        predictions=[
+            *(p for name, p in found.predictions.items() if name != "retrieval"),
+            *found.beside,
+        ],
+        examples=examples(retrieval, part) if images and retrieval is not None else (),
+        heatmaps=heatmaps(model, part, zero_shot) if images else (),
         preprocessing=model.preprocessing.describe(),
         provenance={
             "asclip": __version__,
             "data set": record["data"]["hash"],
             "split": record["data"]["split"],
             "preprocessing": model.preprocessing.digest,
-            **{k: str(v) for k, v in dataset.info.get("software", {}).items()},
         },
-        bound=bound,
+        bound=found.bound,
+        limits=[
+            f"one training run with seed {record['parameters']['seed']}: the intervals hold the "
+            "patients' part of the uncertainty, not that of another seed or another split"
+        ],
         commands=(
-            f"asclip pretrain {os.path.basename(record['data']['folder'])} "
-            f"--recipe {record['recipe']} --out {run.name}",
-            f"asclip evaluate {run.name}",
+            f"asclip pretrain DATA --recipe {record['recipe']} --out RUN",
+            "asclip evaluate RUN",
         ),
     )
     return card.write(run / "card.html", content, include_images=images)

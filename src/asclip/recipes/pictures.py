@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 
 from asclip.card import Heatmap, RetrievalExample
 from asclip.data.dataset import Dataset
+from asclip.data.prompts import PromptSet
+from asclip.metrics.classification import auroc
 from asclip.types import Predictions
 
 if TYPE_CHECKING:
@@ -24,33 +27,31 @@ def picture(dataset: Dataset, row: int) -> np.ndarray:
 
 
 def heatmaps(
-    model: Encodings, part: Dataset, predictions: dict[str, Predictions], *, count: int = 6
+    model: Encodings, part: Dataset, sets: Sequence[tuple[PromptSet, Predictions]], count: int = 6
 ) -> list[Heatmap]:
-    """For the most confidently found labels: the image, the phrase and the similarity of regions.
+    """For the best recognised labels: an image, a phrase and the similarity of the regions to it.
 
-    One map a label, for the study in which the label is true and scored highest.
+    One map a label, for the study in which the label is true and has the highest score, from the
+    first prompt set with several labels. It shows what the score looks at, not a lesion's edge.
     """
-    from asclip.data.prompts import load_prompt_set
-
+    several = [(chosen, found) for chosen, found in sets if not chosen.single_label]
+    if not several:
+        return []
+    chosen, found = several[0]
+    best = np.where(found.truth == 1, found.scores, -np.inf)
+    gap = np.array([auroc(found.truth[:, k], found.scores[:, k]) for k in range(best.shape[1])])
     maps = []
-    for name, found in predictions.items():
-        if not name.startswith("zero-shot-"):
+    for k in np.argsort(-np.nan_to_num(gap)):
+        label, row = found.labels[k], int(best[:, k].argmax())
+        if label not in chosen.classes or not np.isfinite(best[row, k]):
             continue
-        chosen = load_prompt_set(name.removeprefix("zero-shot-"))
-        best = np.where(found.truth == 1, found.scores, -np.inf)
-        for k in np.argsort(-best.max(0))[:count]:
-            row = int(best[:, k].argmax())
-            if not np.isfinite(best[row, k]):
-                continue
-            if found.labels[k] not in chosen.classes:
-                continue
-            phrase = chosen.classes[found.labels[k]].positive[0]
-            heat = similarity_map(model, part.take(np.array([row])), phrase)
-            if heat is not None:
-                maps.append(Heatmap(picture(part, row), phrase, heat))
-        if maps:
+        phrase = chosen.classes[label].positive[0]
+        heat = similarity_map(model, part.take(np.array([row])), phrase)
+        if heat is not None:
+            maps.append(Heatmap(picture(part, row), phrase, heat, note=f"truth: {label}"))
+        if len(maps) == count:
             break
-    return maps[:count]
+    return maps
 
 
 @torch.no_grad()

@@ -1,0 +1,85 @@
+"""What a report card holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from asclip.errors import DataError
+from asclip.types import Predictions, Score
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalExample:
+    """One query and the candidates that the model ranks first.
+
+    `image` uint8 [H, W] or [H, W, 3] and `text` belong to the same study. `candidates` are
+    (text, similarity, is hit), best first; `first_hit_rank` counts from 1. With direction
+    "text_to_image" the text is the query, and `pictures` may hold the candidates' images.
+    """
+
+    image: np.ndarray
+    text: str
+    candidates: Sequence[tuple[str, float, bool]]
+    first_hit_rank: int
+    direction: str = "image_to_text"
+    pictures: Sequence[np.ndarray] = ()
+
+    def __post_init__(self) -> None:
+        _require_picture(self.image, "RetrievalExample.image")
+        for picture in self.pictures:
+            _require_picture(picture, "RetrievalExample.pictures")
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """Where a model finds a phrase in an image.
+
+    `image` uint8 [H, W] or [H, W, 3]; `heat` float [h, w] similarity over the whole image, in any
+    range, NaN where there is no patch; `box` is the true (x_min, y_min, x_max, y_max) in pixels
+    of `image`, x to the right and y down, or None.
+    """
+
+    image: np.ndarray
+    phrase: str
+    heat: np.ndarray
+    box: tuple[float, float, float, float] | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _require_picture(self.image, "Heatmap.image")
+        if np.ndim(self.heat) != 2:
+            raise DataError(f"Heatmap.heat must be [h, w], got shape {np.shape(self.heat)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All facts of one report card; every part but the title may be left empty.
+
+    `run` has the recipe, its parameters (a mapping), steps, seconds, seed; `data` is what
+    `Dataset.describe()` says; `curves` are the rows of metrics.csv; `bound` holds the scores of
+    the supervised bound (same tower, labels given); `commands` are the lines that repeat the run.
+    """
+
+    title: str
+    created: str = ""
+    run: Mapping[str, object] = field(default_factory=dict)
+    data: Mapping[str, object] = field(default_factory=dict)
+    curves: Sequence[Mapping[str, float]] = ()
+    scores: Sequence[Score] = ()
+    predictions: Sequence[Predictions] = ()
+    examples: Sequence[RetrievalExample] = ()
+    heatmaps: Sequence[Heatmap] = ()
+    preprocessing: Sequence[tuple[str, object]] = ()
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    limits: Sequence[str] = ()
+    bound: Sequence[Score] = ()
+    commands: Sequence[str] = ()
+
+
+def _require_picture(image: np.ndarray, what: str) -> None:
+    shape = np.shape(image)
+    if image.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)):
+        raise DataError(f"{what} must be uint8 [H, W] or [H, W, 3], got {image.dtype} {shape}")

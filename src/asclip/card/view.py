@@ -1,0 +1,231 @@
+"""A card -> what the template shows, section by section; no HTML here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asclip import __version__
+from asclip.card import figures, pictures, roc, words
+from asclip.card.content import Card
+from asclip.card.names import heading, recall_depth
+from asclip.card.plots import Plot
+from asclip.card.remarks import remarks
+from asclip.card.tables import Tables, arrange
+from asclip.types import Predictions, Score
+
+MOST_MEANS = 3  # macro AUROCs among the big numbers
+TOLD_ELSEWHERE = ("name", "part", "studies", "patients", "images", "preprocessing", "software")
+HASHES = ("hash", "split_hash")
+SPLITS = ("train", "validation", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNumber:
+    """One of the big numbers at the top."""
+
+    name: str
+    value: str
+    interval: str
+    details: tuple[str, ...]
+
+
+def view(card: Card, *, include_images: bool, most: int) -> dict[str, Any]:
+    """All names that card.html reads."""
+    tables = arrange(card.scores, card.predictions, card.bound)
+    return {
+        "title": card.title,
+        "created": card.created,
+        "version": __version__,
+        "recipe": card.run.get("recipe", ""),
+        "cost": cost(card.run),
+        "dataset": card.data.get("name", ""),
+        "key_numbers": key_numbers(card, tables),
+        "data": data(card.data),
+        "curves": figures.curves(card.curves),
+        "labels": [(t, figures.forest(f"forest{i}", t)) for i, t in enumerate(tables.labels)],
+        "rocs": rocs(card),
+        "single": tables.single,
+        "retrieval": tables.retrieval,
+        "others": tables.others,
+        "recall_depth": recall_depth,
+        "examples": examples(card, include_images=include_images, most=most),
+        "num_examples": len(card.examples),
+        "heatmaps": [pictures.overlay(one) for one in card.heatmaps[:most] if include_images],
+        "num_heatmaps": len(card.heatmaps),
+        "colour_bar": pictures.colour_bar(),
+        "settings": settings(card.run),
+        "preprocessing": [(step, words.plain(value)) for step, value in card.preprocessing],
+        "provenance": provenance(card),
+        "remarks": remarks(card, tables, include_images=include_images),
+        "commands": card.commands or commands(card),
+    }
+
+
+def key_numbers(card: Card, tables: Tables) -> list[KeyNumber]:
+    """Macro AUROC of the first tasks and R@10 of both directions."""
+    found = []
+    with_mean = [table for table in tables.labels if table.macro and table.macro.auroc]
+    for table in with_mean[:MOST_MEANS]:
+        assert table.macro is not None
+        assert table.macro.auroc is not None
+        score, bound = table.macro.auroc, table.macro.bound
+        beside = f"with labels {words.number(bound.value)} · " if bound else ""
+        known = sum(row.auroc is not None and not math.isnan(row.auroc.value) for row in table.rows)
+        details = (f"{beside}chance 0.500", f"{known} labels · n = {score.n:,}")
+        name = f"Macro AUROC, {table.title.lower()}"
+        found.append(KeyNumber(name, words.number(score.value), words.interval(score), details))
+    for direction in tables.retrieval:
+        score = _ten(direction.rows)
+        if score is None:
+            continue
+        pool = "pool not stated" if score.pool is None else f"pool {score.pool:,}"
+        chance = "" if score.chance is None else f" · chance {words.percent(score.chance)}"
+        name = f"R@{recall_depth(score)}, {words.readable(direction.direction) or 'retrieval'}"
+        bounds = words.interval(score, in_percent=True)
+        details = (pool + chance, f"{score.n:,} queries")
+        found.append(KeyNumber(name, words.percent(score.value), bounds, details))
+    return found
+
+
+def _ten(rows: Sequence[Score]) -> Score | None:
+    ranked = [score for score in rows if recall_depth(score)]
+    return next((s for s in ranked if recall_depth(s) == 10), ranked[-1] if ranked else None)
+
+
+def data(described: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts per split, the prevalences, the notes, and whatever else was described."""
+    shown = {k: v for k, v in described.items() if k not in (*TOLD_ELSEWHERE, *HASHES)}
+    splits = shown.pop("splits", {})
+    labels = shown.pop("labels", {})
+    notes = shown.pop("notes", [])
+    order = sorted(splits, key=lambda name: SPLITS.index(name) if name in SPLITS else 9)
+    columns = list(dict.fromkeys(key for split in order for key in splits[split]))
+    rows = (
+        [row for name in labels if (row := _prevalence(name, labels))]
+        if isinstance(labels, Mapping)
+        else []
+    )
+    rows.sort(key=lambda row: row[1], reverse=True)
+    return {
+        "columns": columns,
+        "splits": [(name, [words.plain(splits[name].get(c)) for c in columns]) for name in order],
+        "prevalence": figures.prevalences(rows) if rows else None,
+        "num_labels": len(rows),
+        "notes": [notes] if isinstance(notes, str) else list(notes),
+        "facts": [(words.readable(key), words.plain(value)) for key, value in shown.items()],
+    }
+
+
+def _prevalence(name: str, labels: Mapping[str, Any]) -> tuple[str, float, str] | None:
+    """(label, share, text), from a share or from counts {positive, negative | stated, ...}."""
+    entry = labels[name]
+    if isinstance(entry, Mapping):
+        positive = entry.get("positive", entry.get("positives"))
+        stated = entry.get("stated", entry.get("n"))
+        if positive is not None and stated is None:
+            stated = positive + entry.get("negative", entry.get("negatives", 0))
+        if positive is None or not stated:
+            return None
+        return name, positive / stated, f"{100 * positive / stated:.1f} % ({positive:,})"
+    if not isinstance(entry, int | float) or math.isnan(entry):
+        return None
+    return name, float(entry), f"{100 * entry:.1f} %"
+
+
+def rocs(card: Card) -> list[tuple[str, bool, list[Plot]]]:
+    """(title, has a bound, plots) of every classification whose predictions are there."""
+    bound_tasks = {score.task for score in card.bound} - {score.task for score in card.scores}
+    bounds = [p for p in card.predictions if p.provenance.get("task") in bound_tasks]
+    result = []
+    for i, one in enumerate(card.predictions):
+        task = str(one.provenance.get("task", ""))
+        if task in bound_tasks or not _is_classification(one):
+            continue
+        beside = next((b for b in bounds if set(b.labels) & set(one.labels)), None)
+        plots = roc.plots(f"roc{i}-", one, beside)
+        if plots:
+            result.append(
+                (
+                    heading(task or "predictions", str(one.provenance.get("prompts", ""))),
+                    beside is not None,
+                    plots,
+                )
+            )
+    return result
+
+
+def _is_classification(predictions: Predictions) -> bool:
+    if "retrieval" in str(predictions.provenance.get("task", "")):
+        return False
+    return predictions.scores.ndim == 2 and predictions.scores.shape[1] == len(predictions.labels)
+
+
+def examples(card: Card, *, include_images: bool, most: int) -> list[dict[str, Any]]:
+    """Retrieval examples, the query first; the bars run from the lowest to the best similarity."""
+    shown = []
+    for one in card.examples[:most]:
+        values = [similarity for _, similarity, _ in one.candidates]
+        low, high = min(values, default=0.0), max(values, default=1.0)
+        thumbs = [pictures.uri(p) for p in one.pictures] if include_images else []
+        thumbs += [""] * (len(one.candidates) - len(thumbs))
+        shown.append(
+            {
+                "image": pictures.uri(one.image) if include_images else "",
+                "text": one.text,
+                "direction": one.direction,
+                "rank": one.first_hit_rank,
+                "right": bool(one.candidates) and one.candidates[0][2],
+                "candidates": [
+                    (text, s, hit, 12 + 88 * (s - low) / ((high - low) or 1), thumb)
+                    for (text, s, hit), thumb in zip(one.candidates, thumbs, strict=False)
+                ],
+            }
+        )
+    return shown
+
+
+def provenance(card: Card) -> list[tuple[str, str]]:
+    """What the card says of its origin, and the hashes of the data where it left them out."""
+    rows = words.pairs(card.provenance)
+    said = {value for _, value in rows}
+    hashes = [(f"data {words.readable(key)}", words.plain(card.data.get(key))) for key in HASHES]
+    return rows + [(key, value) for key, value in hashes if value not in {*said, "none"}]
+
+
+def cost(run: Mapping[str, Any]) -> str:
+    """How long the training took, or nothing where that is not known."""
+    seconds = run.get("seconds")
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return ""
+    return words.duration(seconds)
+
+
+def settings(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The recipe and all it was given, as rows."""
+    inner = run.get("parameters")
+    shown = {key: value for key, value in run.items() if key not in ("parameters", "seconds")}
+    if cost(run):
+        shown["training time"] = cost(run)
+    rows = words.pairs(shown)
+    options = inner if isinstance(inner, Mapping) else {}
+    return rows + [(_option(name), words.plain(value)) for name, value in options.items()]
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def commands(card: Card) -> list[str]:
+    """The lines that repeat the run, from the recipe and its parameters."""
+    recipe = card.run.get("recipe")
+    given = card.run.get("parameters")
+    options = ""
+    if isinstance(given, Mapping):
+        plain = [(k, v) for k, v in given.items() if isinstance(v, str | int | float)]
+        options = "".join(f" {_option(k)} {v}" for k, v in plain if v != "")
+    train = f"asclip pretrain DATA --recipe {recipe}{options} --out RUN" if recipe else ""
+    lines = ["asclip ingest TABLE --out DATA", train, "asclip evaluate RUN --out RUN/scores.json"]
+    return [line for line in lines if line]

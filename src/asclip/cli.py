@@ -1,0 +1,248 @@
+"""The command line: parse, call, print. What a command does lies in the function that it calls.
+
+Results go to stdout (with --json nothing else does), progress and messages to stderr. An
+`AsclipError` is printed without a traceback and gives its own exit code; 2 is also a wrong use of
+the command line, 130 an interruption. Nothing heavy is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asclip import __version__, arguments, terminal
+from asclip.errors import AsclipError, nearest
+from asclip.terminal import say
+
+app = typer.Typer(
+    cls=terminal.Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # its pages of locals could hold a patient's text
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="CLIP for medical imaging: from a hospital's files to a model, its scores and its card. "
+    "Research software, not a medical device.",
+    epilog="Start with: [bold]asclip demo[/bold]   (a generated hospital, a few minutes)",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Workers = Annotated[int | None, typer.Option(min=0, help="Processes; default: one per core.")]
+EXAMPLE = "[dim]example:[/dim] "
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run `asclip WORDS` (default: the process's own) and give the exit code."""
+    try:
+        app(arguments.spread(sys.argv[1:] if words is None else words), prog_name="asclip")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"asclip {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command(epilog=EXAMPLE + "asclip demo --out runs/demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
+    studies: Annotated[int, typer.Option(min=20, help="Studies to generate.")] = 1500,
+    seed: Seed = 0,
+) -> None:
+    """Generate a hospital, ingest, pre-train, evaluate and write the report card."""
+    from asclip.recipes.demo import demo as run
+
+    card = run(out, studies, seed, say=say)
+    say(f"card: {card}", "next: open it in a browser, then: asclip ingest --help")
+
+
+@app.command(epilog=EXAMPLE + "asclip phantom hospital --studies 1000 --seed 1")
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder for DICOM files and reports.csv.")],
+    studies: Annotated[int, typer.Option(min=1, help="Studies to generate.")] = 1000,
+    seed: Seed = 0,
+    size: Annotated[int, typer.Option(min=32, help="Rows and columns of a film.")] = 256,
+    ct: Annotated[float, typer.Option(min=0, max=1, help="Share of studies with a CT.")] = 0.0,
+    workers: Workers = None,
+) -> None:
+    """Generate a hospital with known truth: DICOM films, CT and reports."""
+    from asclip.data.progress import track
+    from asclip.phantom.hospital import write
+
+    with track(studies, "phantom") as advance:
+        table = write(out, studies, seed, size=size, ct=ct, workers=workers, progress=advance)
+    say(f"written: {table}", f"next: asclip ingest {table} --out DATA")
+
+
+@app.command(epilog=EXAMPLE + "asclip ingest reports.csv --out data --map image=path text=report")
+def ingest(
+    table: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet; one row per image.")],
+    out: Annotated[Path, typer.Option(help="Folder of the data set.")],
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the images; default: the table's own.")
+    ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="role=column, several: image, text, patient, study, view, split, label:NAME."
+        ),
+    ] = None,
+    size: Annotated[str, typer.Option(help="Pixels: 224, 256x192 or 32x96x96.")] = "224",
+    window: Annotated[str, typer.Option(help="file | full | percentile | LOW:HIGH.")] = "file",
+    channels: Annotated[int, typer.Option(help="1 grey or 3 colour.")] = 1,
+    fit: Annotated[str, typer.Option(help="pad | crop | squash.")] = "pad",
+    name: Annotated[str | None, typer.Option(help="Name of the data set.")] = None,
+    seed: Seed = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; default: continue.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first studies.")] = None,
+    workers: Workers = None,
+    on_leak: Annotated[str, typer.Option(help="move | error: an image in two splits.")] = "move",
+) -> None:
+    """Decode a table of images and reports once into a data set, split by patient."""
+    columns = arguments.mapping(map or [])
+    steps = {"size": arguments.size(size), "window": arguments.window(window)}
+    from asclip.data.ingest import ingest as run
+    from asclip.data.progress import track
+    from asclip.data.sources.table import Table
+    from asclip.files.preprocessing import Preprocessing
+
+    source = Table(table, root=root, mapping=columns, name=name)
+    preprocessing = Preprocessing(channels=channels, fit=fit, **steps)
+    data = run(
+        source, out, preprocessing, seed=seed, fresh=fresh, limit=limit, workers=workers,
+        on_leak=on_leak, progress=track,
+    )  # fmt: skip
+    say(
+        f"written: {out} ({len(data):,} studies; what was left out: {out / 'quarantine.csv'})",
+        f"next: asclip pretrain {out} --recipe clip --out RUN",
+    )
+
+
+@app.command(
+    epilog=EXAMPLE + "asclip pretrain data/chest --recipe clip --out runs/clip --steps 500",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+def pretrain(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="DATA [--PARAMETER VALUE]...", help="Data set, parameters."),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "clip",
+    out: Annotated[Path | None, typer.Option(help="The run's folder.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; default: continue.")] = False,
+    list_recipes: Annotated[
+        bool, typer.Option("--list", help="Print the recipes and their parameters.")
+    ] = False,
+    help_recipe: Annotated[
+        bool, typer.Option("--help-recipe", help="Print the parameters of --recipe.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe on a data set; continues where an earlier run stopped."""
+    from asclip.data.progress import track
+    from asclip.recipes import RECIPES, parameters
+    from asclip.recipes import pretrain as run
+
+    if recipe not in RECIPES:
+        raise AsclipError(f"no recipe is called {recipe!r}; {nearest(recipe, list(RECIPES))}")
+    if list_recipes or help_recipe:
+        chosen = RECIPES if list_recipes else {recipe: RECIPES[recipe]}
+        known = {name: parameters(name) for name in chosen}
+        return terminal.print_recipes(chosen, known, as_json=as_json)
+    kinds = {name: kind for name, (kind, _) in parameters(recipe).items()}
+    data, given = arguments.split_options(words or [], kinds)
+    if len(data) != 1 or out is None:
+        raise AsclipError(
+            f"pretrain takes one data set and --out RUN, got {len(data)} data sets"
+            f"{' and no --out' if out is None else ''}; "
+            "asclip pretrain DATA --recipe clip --out RUN"
+        )
+    written = run(Path(data[0]), recipe, out, given, fresh=fresh, progress=track, say=say)
+    say(f"written: {written}", f"next: asclip evaluate {written} --out {written}/scores.json")
+
+
+@app.command(epilog=EXAMPLE + "asclip evaluate runs/clip --out runs/clip/scores.json")
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder that pretrain wrote.")],
+    data: Annotated[Path | None, typer.Argument(help="Data set; default: the run's own.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the scores; default: RUN/scores.json.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train | val | test.")] = "test",
+    prompts: Annotated[
+        list[str] | None, typer.Option(help="Prompt sets: names or files, several.")
+    ] = None,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="Leave pictures of patients out of the card.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Score a run on held-out patients and write its report card, RUN/card.html."""
+    from asclip.recipes.evaluation import evaluate as score
+
+    scores = score(
+        run, data, split=split, prompts=list(prompts or []), out=out, images=not no_images, say=say
+    )
+    if as_json:
+        terminal.print_json([asdict(one) for one in scores])
+    else:
+        from asclip.results import table
+
+        terminal.print_table(table(scores))
+    say(
+        f"written: {out or run / 'scores.json'} and {run / 'card.html'}",
+        f"next: open the card, or: asclip predict {run} FILE --prompts NAME",
+    )
+
+
+@app.command(epilog=EXAMPLE + "asclip predict runs/clip film.dcm --prompts chest --json")
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder that pretrain wrote.")],
+    files: Annotated[list[Path], typer.Argument(help="Images: DICOM, NIfTI, NRRD, PNG, JPEG.")],
+    prompts: Annotated[str, typer.Option(help="A prompt set: its name or a file.")],
+    as_json: Json = False,
+) -> None:
+    """Score files with the run's own preprocessing."""
+    from asclip.recipes.evaluation import predict as score
+
+    rows = score(run, files, prompts)
+    if as_json:
+        terminal.print_json(rows)
+    else:
+        terminal.print_rows("Scores (similarities, not probabilities of disease)", rows)
+
+
+@app.command(epilog=EXAMPLE + "asclip doctor --json")
+def doctor(
+    as_json: Json = False,
+    no_speed: Annotated[bool, typer.Option("--no-speed", help="Measure no speed.")] = False,
+) -> None:
+    """Tell what is installed, what is missing, how to add it, and how fast this machine is."""
+    from asclip import doctor as examination
+
+    findings = examination.examine(speed=not no_speed)
+    if as_json:
+        terminal.print_json(examination.to_json(findings))
+    else:
+        terminal.print_table(examination.table(findings))
+    if not examination.healthy(findings):
+        say("asclip: something that is needed is missing; see the lines marked MISSING")
+        raise typer.Exit(1)
+    say("all that is needed is there", "next: asclip demo")

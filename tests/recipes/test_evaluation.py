@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from asclip.errors import DataError, ModelError
+from asclip.recipes.evaluation import evaluate, predict
+
+PROMPTS = {
+    "name": "drawn",
+    "version": "1",
+    "kind": "multi-label",
+    "classes": {
+        "effusion": {"positive": ["There is a left effusion."], "negative": ["No effusion."]},
+        "mass": {"positive": ["A mass is seen on the right."], "negative": ["There is no mass."]},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("prompts") / "drawn.json"
+    path.write_text(json.dumps(PROMPTS))
+    return path
+
+
+@pytest.fixture(scope="module")
+def scored(run: Path, bound: Path, prompts: Path):
+    evaluate(bound)
+    return evaluate(run, prompts=[str(prompts)], bound=bound)
+
+
+def test_scores_have_every_field_of_the_contract(run: Path, scored) -> None:
+    records = json.loads((run / "scores.json").read_text())
+    keys = {"dataset", "split", "task", "metric", "label", "value", "low", "high", "n", "seed"}
+    assert all(keys | {"prompts", "preprocessing", "why_nan"} <= set(r) for r in records)
+    assert {"zero-shot", "retrieval", "supervised"} == {r["task"] for r in records}
+    assert any(r["label"] == "macro" for r in records)
+    retrieval = [r for r in records if "R@" in r["metric"]]
+    assert all(r["pool"] and r["chance"] for r in retrieval)
+
+
+def test_the_model_has_learned_the_drawn_findings(scored) -> None:
+    macro = [s for s in scored if (s.task, s.metric, s.label) == ("zero-shot", "auroc", "macro")]
+    assert macro[0].value > 0.75
+    assert macro[0].low <= macro[0].value <= macro[0].high
+
+
+def test_the_card_stands_alone_and_names_nobody(run: Path, scored) -> None:
+    page = (run / "card.html").read_text()
+    assert "patient 1" not in page
+    assert 'src="http' not in page
+    assert "not a medical device" in page.lower()
+    assert page.count("data:image") >= 3
+
+
+def test_predict_gives_probabilities_with_the_runs_own_preprocessing(
+    run: Path, data: Path, prompts: Path
+) -> None:
+    files = [data.parent / "png" / f"{k}.png" for k in range(3)]
+    rows = predict(run, files, str(prompts))
+    assert [row["file"] for row in rows] == ["0.png", "1.png", "2.png"]
+    assert all(set(row["scores"]) == {"effusion", "mass"} for row in rows)
+    assert all(0 <= value <= 1 for row in rows for value in row["scores"].values())
+
+
+def test_pixels_made_in_another_way_are_refused(run: Path, data: Path, tmp_path: Path) -> None:
+    from asclip.data.ingest import ingest
+    from asclip.data.sources.table import Table
+    from asclip.files.preprocessing import Preprocessing
+
+    other = ingest(
+        Table(data.parent / "reports.csv"),
+        tmp_path / "other",
+        Preprocessing(size=(32, 32), window=(0, 100)),
+        workers=0,
+    )
+    with pytest.raises(ModelError, match="window"):
+        evaluate(run, other.root)
+
+
+def test_nothing_to_score_is_said(run: Path, data: Path) -> None:
+    with pytest.raises(DataError, match="there is no prompt set 'chest'"):
+        evaluate(run, data, prompts=["chest"])
