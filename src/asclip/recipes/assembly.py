@@ -22,7 +22,7 @@ from asclip.towers.model import Model
 from asclip.towers.pair import DualEncoder
 from asclip.towers.text import TextConfig, text_tower
 from asclip.towers.tokenizer import Tokenizer
-from asclip.towers.weights import IMAGE, TEXT, folder
+from asclip.towers.weights import TEXT, folder, input_statistics
 from asclip.train.processes import world
 from asclip.train.run import Run
 from asclip.train.settings import Settings
@@ -172,7 +172,4 @@ def _normalisation(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of pixels in 0-1 that the image tower expects."""
     how = dataset.preprocessing
-    packaged = IMAGE.get(settings.image_tower)
-    if packaged is None:
-        return how.mean, how.std
-    return packaged.mean[: how.channels], packaged.std[: how.channels]
+    return input_statistics(settings.image_tower, how.channels) or (how.mean, how.std)

@@ -1,0 +1,152 @@
+"""Image backbones behind one interface: pixels -> raw `Encoded`.
+
+Every backbone gives a token grid `local` [B, N, F] and a summary `pooled` [B, 2 F]:
+
+    summary "average+max"   mean and maximum over the grid (convolutional networks)
+    summary "class+average" the class token and the mean over patches (transformers that have one)
+
+`spread` writes each local vector in the space of the summary, so that one projection serves both
+and phrases can be located on an image even when the objective saw only pooled vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from asclip.errors import ModelError, nearest
+from asclip.towers import extras
+from asclip.towers.convnet import ConvNet
+from asclip.types import Encoded
+
+CONVNETS: dict[str, dict[str, Any]] = {
+    "tiny": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 2), "stem": 16},
+    "small": {"widths": (48, 96, 192, 384), "depths": (1, 2, 2, 2), "stem": 24},
+    "base": {"widths": (64, 128, 256, 512), "depths": (2, 2, 4, 2), "stem": 32},
+}
+
+# Norms that these transformers networks apply to their summary alone; here to every local vector.
+_LAST_NORMS = {"convnext": "layernorm", "clip_vision_model": "post_layernorm"}
+
+
+class Backbone(nn.Module):
+    """A network and how to read its output; `channels` is what it takes.
+
+    `features` is the width of the raw summary (2 F), `local_features` that of a local vector (F),
+    `grid` the rows and columns of the local vectors at the `size` (H, W) it was built for.
+    """
+
+    def __init__(self, net: nn.Module, channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.net = net
+        self.channels = channels
+        self.has_class_token = False
+        self.options = _options(net, size)
+        kind = getattr(getattr(net, "config", None), "model_type", "")
+        norm = getattr(net, _LAST_NORMS.get(kind, ""), None)
+        # A list, so that the module is not registered a second time.
+        self.last_norm = [norm] if isinstance(norm, nn.LayerNorm) else []
+        with torch.no_grad():
+            training = net.training
+            net.eval()
+            tokens = self._tokens(torch.zeros(1, channels, *size))
+            net.train(training)
+        self.grid, self.has_class_token = _layout(tokens, size, net)
+        self.local_features = int(tokens.shape[-1])
+        self.features = 2 * self.local_features
+
+    def _tokens(self, x: Tensor) -> Tensor:
+        out = self.net(x, **self.options)
+        tokens = out if isinstance(out, Tensor) else out.last_hidden_state
+        if tokens.ndim == 4:
+            tokens = tokens.permute(0, 2, 3, 1)  # [B, h, w, F]
+        for norm in self.last_norm:
+            tokens = norm(tokens)
+        return tokens
+
+    def forward(self, x: Tensor, *, local: bool = True) -> Encoded:
+        """Raw features of pixels [B, C, H, W]; one channel is repeated where three are needed."""
+        if x.ndim != 4:
+            raise ModelError(
+                f"a 2-D image tower takes [B, C, H, W], got {tuple(x.shape)}; a volume must be "
+                "ingested as single slices (preprocessing with slice=...)"
+            )
+        if x.shape[1] == 1 and self.channels == 3:
+            x = x.expand(-1, 3, -1, -1)
+        if x.shape[1] != self.channels:
+            raise ModelError(
+                f"the image tower takes {self.channels} channels, got {x.shape[1]}; "
+                "ingest with channels=1 or build the tower with the channels of the data"
+            )
+        tokens = self._tokens(x.contiguous(memory_format=torch.channels_last))
+        first: Tensor | None = None
+        if tokens.ndim == 4:
+            tokens = tokens.flatten(1, 2)
+        elif self.has_class_token:
+            extra = tokens.shape[1] - math.prod(self.grid)
+            first, tokens = tokens[:, 0], tokens[:, extra:]
+        average = tokens.mean(1)
+        parts = [average, tokens.amax(1)] if first is None else [first, average]
+        return Encoded(torch.cat(parts, 1), tokens if local else None)
+
+    def spread(self, raw: Encoded) -> Tensor:
+        """Local vectors [B, N, F] written as summaries [B, N, 2 F]."""
+        assert raw.local is not None
+        if not self.has_class_token:
+            return torch.cat([raw.local, raw.local], -1)
+        first = raw.pooled[:, None, : self.local_features].expand_as(raw.local)
+        return torch.cat([first, raw.local], -1)
+
+
+def _options(net: nn.Module, size: tuple[int, int]) -> dict[str, bool]:
+    """Position embeddings of transformers made for another image size are interpolated."""
+    made_for = getattr(getattr(net, "config", None), "image_size", size)
+    made_for = (made_for, made_for) if isinstance(made_for, int) else tuple(made_for)
+    able = "interpolate_pos_encoding" in signature(net.forward).parameters
+    return {"interpolate_pos_encoding": True} if able and made_for != tuple(size) else {}
+
+
+def _layout(tokens: Tensor, size: tuple[int, int], net: nn.Module) -> tuple[tuple[int, int], bool]:
+    """Rows and columns of the grid, and whether class (or register) tokens come before it."""
+    if tokens.ndim == 4:
+        return (int(tokens.shape[1]), int(tokens.shape[2])), False
+    count = int(tokens.shape[1])
+    patch = getattr(getattr(net, "config", None), "patch_size", None)
+    if isinstance(patch, int):
+        rows, columns = size[0] // patch, size[1] // patch
+        if 0 <= count - rows * columns <= 16:
+            return (rows, columns), count > rows * columns
+    side = math.isqrt(count)
+    if side * side == count:
+        return (side, side), False
+    side = math.isqrt(count - 1)
+    if side * side == count - 1:
+        return (side, side), True
+    raise ModelError(f"cannot arrange {count} tokens of this backbone on a grid; use another")
+
+
+def build_image_backbone(
+    name: str, *, channels: int, size: tuple[int, int], architecture: dict[str, Any] | None
+) -> Backbone:
+    """A backbone with random weights; `architecture` is what `describe` gave (transformers)."""
+    if name in CONVNETS:
+        return Backbone(ConvNet(channels, **CONVNETS[name]), channels, size)
+    if name == "efficientnet-lite0":
+        from asclip.towers.efficientnet import EfficientNetLite0
+
+        return Backbone(EfficientNetLite0(), 3, size)
+    if name == "hf":
+        from asclip.towers.hub import model_from_architecture
+
+        net = model_from_architecture(architecture or {})
+        return Backbone(net, int(getattr(net.config, "num_channels", 3)), size)
+    if name.startswith("timm:"):
+        return Backbone(extras.timm_network(name, channels, size), channels, size)
+    if name.startswith("open_clip:"):
+        return Backbone(extras.open_clip_network(name), 3, size)
+    known = [*CONVNETS, "efficientnet-lite0", "hf:ORG/NAME", "timm:NAME", "open_clip:ARCH/TAG"]
+    raise ModelError(f"no image tower is called {name!r}; {nearest(name, known)}")
