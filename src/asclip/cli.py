@@ -63,7 +63,7 @@ def _root(
 @app.command(epilog=EXAMPLE + "asclip demo --out runs/demo")
 def demo(
     out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
-    studies: Annotated[int, typer.Option(min=20, help="Studies to generate.")] = 1500,
+    studies: Annotated[int, typer.Option(min=20, help="Studies to generate.")] = 2000,
     seed: Seed = 0,
 ) -> None:
     """Generate a hospital, ingest, pre-train, evaluate and write the report card."""
@@ -76,7 +76,7 @@ def demo(
 @app.command(epilog=EXAMPLE + "asclip phantom hospital --studies 1000 --seed 1")
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder for DICOM files and reports.csv.")],
-    studies: Annotated[int, typer.Option(min=1, help="Studies to generate.")] = 1000,
+    studies: Annotated[int, typer.Option(min=1, help="Studies to generate.")] = 2000,
     seed: Seed = 0,
     size: Annotated[int, typer.Option(min=32, help="Rows and columns of a film.")] = 256,
     ct: Annotated[float, typer.Option(min=0, max=1, help="Share of studies with a CT.")] = 0.0,

@@ -26,7 +26,7 @@ def test_against_a_loop() -> None:
     loss = objective(Pair(Encoded(u), Encoded(v)), facts).total
     slow = torch.zeros(())
     for i in range(3):
-        for m in range(4):
+        for m in (0, 1, 3):  # text 3 stands twice and counts once
             logit = 10 * F.cosine_similarity(u[i], v[m], dim=0) - 3
             true = text[m] in {text[k] for k in range(4) if owner[k] == i}
             slow = slow + F.softplus(-logit if true else logit) / 3

@@ -15,7 +15,9 @@ def test_examples_in_the_docstrings() -> None:
 def test_a_row_without_positives_does_not_count() -> None:
     positive = torch.tensor([[True, False], [False, False]])
     logits = torch.tensor([[2.0, 1.0], [0.5, 3.0]])
-    rows, columns = contrast(logits, Relation(positive, torch.zeros_like(positive)))
+    rows, columns = contrast(
+        logits, Relation(positive, torch.zeros_like(positive), torch.arange(2))
+    )
     torch.testing.assert_close(rows, torch.logsumexp(logits[0], 0) - 2.0)
     torch.testing.assert_close(columns, torch.logsumexp(logits[:, 0], 0) - 2.0)
 
@@ -24,7 +26,7 @@ def test_neutral_pairs_leave_the_denominator() -> None:
     positive = torch.eye(2, dtype=torch.bool)
     neutral = torch.tensor([[False, True], [False, False]])
     logits = torch.tensor([[2.0, 50.0], [0.0, 1.0]], requires_grad=True)
-    rows, _ = contrast(logits, Relation(positive, neutral))
+    rows, _ = contrast(logits, Relation(positive, neutral, torch.arange(2)))
     torch.testing.assert_close(rows, (torch.zeros(()) + torch.logsumexp(logits[1], 0) - 1.0) / 2)
     (grad,) = torch.autograd.grad(rows, logits)
     assert grad[0, 1] == 0

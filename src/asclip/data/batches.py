@@ -34,8 +34,8 @@ class Sampling:
     """What a study brings to a batch; the fields are those of `train.settings.Settings`."""
 
     texts: str = "sentences"
-    per_study: int = 4
-    whole: float = 0.25
+    per_study: int = 3
+    whole: float = 0.15
     max_tokens: int = 128
     augment: float = 0.0
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+
 from asclip.files.report import sections, sentences
 
 _TOLD = ("findings", "impression", "text")

@@ -15,6 +15,8 @@ import numpy as np
 from asclip.phantom.solids import Solids
 
 TILE = 32
+BLOCK = 8192
+"""Pairs at a time: their arrays stay in the processor's cache."""
 LEVELS = 12
 SHELLS = (8, 9)
 """Levels of muscle and fat: together with what is deeper, each is one thing inside the next."""
@@ -76,6 +78,9 @@ class Meeting:
         self._shift = shift.astype(np.float32)
         self._planes = solids.planes.astype(np.float32)
         self._cut = np.any(solids.planes[:, :, :3] != 0, axis=2)  # [n, 2]
+        self._rows = self._matrix.reshape(-1, 9).T.copy()
+        self._shifts = self._shift.T.copy()
+        self._bounds = self._planes.transpose(1, 2, 0).copy()
 
     def every(self, k: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Entry and exit (mm along the ray) [K, R] of all solids `k` on all `rays` [6, R]."""
@@ -93,8 +98,7 @@ class Meeting:
 
     def one_each(self, k: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Chord length (mm) and 1 - r^2 at the nearest point [P]: solid k[i] on ray i of [6, P]."""
-        matrix = self._matrix.reshape(-1, 9).T.copy()[:, k]
-        shift = self._shift.T.copy()[:, k]
+        matrix, shift = np.take(self._rows, k, axis=1), np.take(self._shifts, k, axis=1)
         x, y, z, dx, dy, dz = rays
         q, e = np.empty_like(shift), np.empty_like(shift)
         for i in range(3):
@@ -103,7 +107,7 @@ class Meeting:
             e[i] = a * dx + b * dy + c * dz
         enter, leave, gap = _chord(q, e)
         for j in (0, 1):
-            nx, ny, nz, b = self._planes[:, j].T.copy()[:, k]
+            nx, ny, nz, b = np.take(self._bounds[j], k, axis=1)
             room = b - (nx * x + ny * y + nz * z)
             enter, leave = _cut(room, nx * dx + ny * dy + nz * dz, enter, leave)
         return np.maximum(leave - enter, 0), gap
@@ -148,11 +152,16 @@ def added(solids: Solids, beam: Beam) -> np.ndarray:
     total = np.zeros(shape[0] * shape[1])
     if len(solids) == 0:
         return total.reshape(shape)
-    k, pixel = pairs(beam.bounds(solids), shape[1])
-    length, gap = Meeting(solids).one_each(k, rays.reshape(6, -1)[:, pixel])
-    # a soft solid's density (1 - r^2)^2 integrates to 8/15 gap^2 of its chord
-    length = np.where(solids.soft[k], length * gap * gap * (8 / 15), length)
-    total += np.bincount(pixel, solids.hu[k] * length, minlength=len(total))
+    solid, pixel = pairs(beam.bounds(solids), shape[1])
+    meeting, flat = Meeting(solids), rays.reshape(6, -1)
+    length = np.empty(len(solid), np.float32)
+    for first in range(0, len(solid), BLOCK):
+        part = slice(first, first + BLOCK)
+        k = solid[part]
+        length[part], gap = meeting.one_each(k, np.take(flat, pixel[part], axis=1))
+        # a soft solid's density (1 - r^2)^2 integrates to 8/15 gap^2 of its chord
+        length[part] *= np.where(solids.soft[k], gap * gap * np.float32(8 / 15), np.float32(1))
+    total += np.bincount(pixel, solids.hu[solid] * length, minlength=len(total))
     return total.reshape(shape)
 
 

@@ -40,7 +40,6 @@ class Device:
     inverted: bool = False
     distance: float = 1800.0
     field: float = 368.0
-    marker: bool = True
 
 
 def aim(view: str, size: int, *, body: Body, device: Device) -> Beam:

@@ -42,8 +42,11 @@ class Clip(nn.Module):
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
-        image, text = unit(pair.image.pooled), unit(pair.text.pooled)
-        pairs = relation(facts, len(text), same_text=self.same_text, same_patient=self.same_patient)
+        image = unit(pair.image.pooled)
+        pairs = relation(
+            facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
+        )
+        text = unit(pair.text.pooled[pairs.texts])
         scale = scale_of(self.log_scale)
         to_text, to_image = contrast(scale * image @ text.T, pairs)  # [B, M]
         total = (1 - self.text_weight) * to_text + self.text_weight * to_image

@@ -43,8 +43,11 @@ class SigLip(nn.Module):
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
-        image, text = unit(pair.image.pooled), unit(pair.text.pooled)
-        pairs = relation(facts, len(text), same_text=self.same_text, same_patient=self.same_patient)
+        image = unit(pair.image.pooled)
+        pairs = relation(
+            facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
+        )
+        text = unit(pair.text.pooled[pairs.texts])
         scale = scale_of(self.log_scale)
         logits = scale * image @ text.T + self.bias  # [B, M]
         each = -F.logsigmoid(torch.where(pairs.positive, logits, -logits))

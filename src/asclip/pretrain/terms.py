@@ -14,14 +14,18 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from asclip.types import Facts
+from asclip.types import Encoded, Facts
 
 
 class Relation(NamedTuple):
-    """Which pairs are true and which are left out: both [B, M] bool, never true together."""
+    """Which pairs are true and which are left out: both [B, U] bool, never true together.
+
+    `texts` [U] int64 are the rows of the M texts that the columns stand for.
+    """
 
     positive: Tensor
     neutral: Tensor
+    texts: Tensor
 
 
 def unit(x: Tensor) -> Tensor:
@@ -36,19 +40,20 @@ def unit(x: Tensor) -> Tensor:
 def relation(
     facts: Facts, texts: int, *, same_text: str = "positive", same_patient: str = "negative"
 ) -> Relation:
-    """Who belongs to whom in a batch, [B, M].
+    """Who belongs to whom in a batch, [B, U].
 
     A text belongs to the study that wrote it (`facts.targets["owner"]` against
     `facts.targets["study"]`; row i to row i when there is no owner). `same_text` says what two
     studies with the same statement (`facts.targets["text"]`) are to each other's text, and
     `same_patient` what other studies of one patient are: "positive", "neutral" (left out of the
-    denominator) or "negative".
+    denominator) or "negative". A shared text that is positive is one column (U <= M): what every
+    second report says would otherwise outweigh what one report says.
 
     >>> facts = Facts(torch.tensor([7, 7, 8]), targets={"text": torch.tensor([1, 2, 1])})
     >>> relation(facts, 3, same_patient="neutral").positive.int().tolist()
-    [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    [[1, 0], [0, 1], [1, 0]]
     >>> relation(facts, 3, same_patient="neutral").neutral.int().tolist()
-    [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+    [[0, 1], [1, 0], [0, 0]]
     """
     patient = facts.patient
     if "owner" in facts.targets:
@@ -64,18 +69,39 @@ def relation(
     if same_patient != "negative":
         of_patient = (patient[:, None] == patient[None, :]).float() @ own.float() > 0
         (positive if same_patient == "positive" else neutral).logical_or_(of_patient)
-    return Relation(positive, neutral & ~positive)
+    kept = torch.arange(own.shape[1], device=own.device)
+    if same_text == "positive":
+        kept = _first(facts.targets["text"])
+    return Relation(positive[:, kept], (neutral & ~positive)[:, kept], kept)
+
+
+def _first(values: Tensor) -> Tensor:
+    """The row at which each distinct value stands first, in order."""
+    distinct, place = values.unique(return_inverse=True)
+    order = torch.arange(len(values), device=values.device)
+    start = torch.full((len(distinct),), len(values), device=values.device)
+    return start.scatter_reduce(0, place, order, "amin").sort().values
+
+
+def rows(encoded: Encoded, which: Tensor) -> Encoded:
+    """Some rows of an `Encoded`."""
+    return Encoded(
+        encoded.pooled[which],
+        None if encoded.local is None else encoded.local[which],
+        None if encoded.valid is None else encoded.valid[which],
+    )
 
 
 def contrast(logits: Tensor, pairs: Relation) -> tuple[Tensor, Tensor]:
-    """Cross-entropy to the positives, spread evenly, over rows and over columns of [B, M].
+    """Cross-entropy to the positives, spread evenly, over rows and over columns of [B, U].
 
         image_to_text = mean_i 1/|P(i)| sum_{p in P(i)} (lse_{m not neutral} z_im - z_ip)
 
     and text_to_image the same on the transpose. With one positive a row and nothing neutral this
     is CLIP's InfoNCE. Rows without a positive do not count.
 
-    >>> a, b = contrast(torch.zeros(2, 2), Relation(torch.eye(2) > 0, torch.zeros(2, 2) > 0))
+    >>> one = torch.eye(2) > 0
+    >>> a, b = contrast(torch.zeros(2, 2), Relation(one, ~one & one, torch.arange(2)))
     >>> round(float(a), 4), round(float(b), 4)
     (0.6931, 0.6931)
     """
@@ -137,9 +163,9 @@ def local_similarity(
 
     parts = []
     order = valid.sum(1).argsort()  # texts of similar length together, without their padding
-    for rows in order.split(chunk):
-        longest = max(1, int(valid[rows].sum(1).max()))
-        some_words, some_valid = w[rows, :longest], valid[rows, :longest]
+    for some_rows in order.split(chunk):
+        longest = max(1, int(valid[some_rows].sum(1).max()))
+        some_words, some_valid = w[some_rows, :longest], valid[some_rows, :longest]
         parts.append(checkpoint(some, v, gram, some_words, some_valid, use_reentrant=False))
     return torch.cat(parts, dim=1)[:, order.argsort()]
 

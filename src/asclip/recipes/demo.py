@@ -19,10 +19,10 @@ SIZE = 128  # pixels: what two cores can learn from in two minutes
 
 def demo(
     out: Path,
-    studies: int = 1500,
+    studies: int = 2000,
     seed: int = 0,
     *,
-    recipe: str = "gloria",
+    recipe: str = "clip",
     say: Callable[[str], None] = print,
 ) -> Path:
     """Everything in `out`; the path of the card. Run again after an interruption, it goes on."""
@@ -37,15 +37,13 @@ def demo(
         table = write(hospital, studies, seed, size=SIZE, progress=advance)
     stage(f"ingest -> {data}")
     how = Preprocessing(size=(SIZE, SIZE), mean=(0.5,), std=(0.25,))
-    with track(studies, "ingest") as advance:
-        ingest(Table(table), data, how, seed=seed, progress=advance)
+    ingest(Table(table, name="phantom"), data, how, seed=seed, progress=track)
     stage("supervised bound: the same tower, trained on labels")
-    with track(1, "supervised") as advance:
-        pretrain(data, "supervised", bound, {"seed": seed}, say=say)
+    pretrain(data, "supervised", bound, {"seed": seed, "epochs": 8}, progress=track, say=say)
     evaluate(bound)
     stage(f"pre-training with recipe {recipe!r} -> {out}")
-    pretrain(data, recipe, out, {"seed": seed}, say=say)
+    pretrain(data, recipe, out, {"seed": seed, "epochs": 18}, progress=track, say=say)
     stage("evaluation and report card")
-    evaluate(out, bound=bound, say=say)
+    evaluate(out, prompts=["phantom-findings"], bound=bound, say=say)
     stage(f"done: {out / 'scores.json'} and {out / 'card.html'}")
     return out / "card.html"

@@ -13,6 +13,7 @@ from asclip.pretrain.supervised import Supervised
 from asclip.train.settings import Settings
 
 BASE = Settings()
+LABELS = Settings(batch=64, lr=3e-3)
 REPORTS = Settings(texts="report")
 SENTENCE = Settings(texts="sentence")
 LOCKED = Settings(
@@ -22,6 +23,8 @@ LOCKED = Settings(
     hidden=512,
     texts="mixed",
     batch=256,
+    lr=1e-3,
+    average=0.99,
     dropout=0.5,
     epochs=60,
 )
@@ -76,7 +79,7 @@ def siglip(
 
 
 def gloria(
-    settings: Settings = BASE,
+    settings: Settings = SENTENCE,
     labels: tuple[str, ...] = (),
     *,
     temperature: float = 0.1,
@@ -107,7 +110,7 @@ def locked(
     return Clip(temperature=temperature, same_text=same_text, same_patient=same_patient)
 
 
-def supervised(settings: Settings = BASE, labels: tuple[str, ...] = ()) -> nn.Module:
+def supervised(settings: Settings = LABELS, labels: tuple[str, ...] = ()) -> nn.Module:
     """The supervised bound: the image tower trained on the label columns, no text."""
     return Supervised(settings.width, labels)
 

@@ -24,7 +24,7 @@ from asclip.towers.transformer import TextTransformer
 from asclip.types import Encoded, Tokens
 
 TRANSFORMERS: dict[str, dict[str, int]] = {
-    "tiny": {"width": 192, "layers": 3, "heads": 6},
+    "tiny": {"width": 128, "layers": 2, "heads": 4},
     "small": {"width": 320, "layers": 4, "heads": 8},
     "base": {"width": 512, "layers": 8, "heads": 8},
 }

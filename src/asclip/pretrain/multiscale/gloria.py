@@ -24,6 +24,7 @@ from asclip.pretrain.terms import (
     local_similarity,
     log_scale,
     relation,
+    rows,
     scale_of,
     unit,
 )
@@ -73,11 +74,15 @@ class Gloria(nn.Module):
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
-        image, text = unit(pair.image.pooled), unit(pair.text.pooled)
-        pairs = relation(facts, len(text), same_text=self.same_text, same_patient=self.same_patient)
+        image = unit(pair.image.pooled)
+        pairs = relation(
+            facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
+        )
+        texts = rows(pair.text, pairs.texts)
+        text = unit(texts.pooled)
         scale, local_scale = scale_of(self.log_scale), scale_of(self.log_local_scale)
         whole = sum(contrast(scale * image @ text.T, pairs)) / 2
-        local = sum(contrast(local_scale * self.local(pair.image, pair.text), pairs)) / 2
+        local = sum(contrast(local_scale * self.local(pair.image, texts), pairs)) / 2
         total = whole + self.local_weight * local
         parts = {"global": whole, "local": local, "scale": scale, "local_scale": local_scale}
         return Loss(total, {name: part.detach() for name, part in parts.items()})
