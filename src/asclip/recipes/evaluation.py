@@ -117,7 +117,8 @@ def check_preprocessing(model: Model, dataset: Dataset) -> None:
     """Refuse pixels that were made in another way than the model's own."""
     ours, theirs = model.preprocessing.to_json(), dataset.preprocessing.to_json()
     for key in ("mean", "std"):  # applied to the cached pixels, so each model may have its own
-        ours.pop(key, None), theirs.pop(key, None)
+        ours.pop(key, None)
+        theirs.pop(key, None)
     changed = [key for key in ours if ours[key] != theirs.get(key)]
     if changed:
         shown = ", ".join(f"{k}: model {ours[k]}, data {theirs.get(k)}" for k in changed)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from asclip.card import Heatmap, RetrievalExample
 from asclip.data.dataset import Dataset
 from asclip.data.prompts import PromptSet
+from asclip.data.texts import told
 from asclip.metrics.classification import auroc
 from asclip.types import Predictions
 
@@ -77,11 +78,11 @@ def examples(
     # Rows are in the source's order, so a step through the hits shows different patients.
     hits = hits[:: max(1, len(hits) // right)][:right]
     misses = [row for row in order[::-1] if rank[row] > 1][:wrong]
-    texts = part.texts()
+    texts = [told(text) for text in part.texts()]  # as they were ranked
 
     def example(row: int) -> RetrievalExample:
         top, similarity, hit = (
-            np.asarray(found.provenance[f"image_to_text_top{name}"])[row, :5]
+            np.asarray(found.provenance[f"image_to_text_top{name}"])[row, :3]
             for name in ("", "_similarity", "_hits")
         )
         return RetrievalExample(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -59,11 +59,8 @@ def train(
         run.model.train()
         run.objective.train()
         optimiser.zero_grad(set_to_none=True)
-        for part in range(s.accumulate):
-            batch, wait = next(batches)
-            waited += wait
-            with seeded(s.seed, step, part):
-                loss = _step(run, to(batch, run.device))
+        loss, wait = _gradients(run, batches, step)
+        waited += wait
         _finish(modules, s, optimiser)
         if average is not None:
             average.update(step)
@@ -100,19 +97,31 @@ def train(
     return row
 
 
-def _step(run: Run, batch: Batch) -> Loss:
+def _gradients(run: Run, batches: Iterator[tuple[Batch, float]], step: int) -> tuple[Loss, float]:
+    """Gradients of the batches of one update; the last loss, and the seconds waited for data."""
+    s, waited = run.settings, 0.0
+    for part in range(s.accumulate - 1):
+        batch, wait = next(batches)
+        waited += wait
+        _step(run, batch, step, part)
+    batch, wait = next(batches)
+    return _step(run, batch, step, s.accumulate - 1), waited + wait
+
+
+def _step(run: Run, batch: Batch, step: int, part: int) -> Loss:
     s = run.settings
-    if s.chunk:
+    batch = to(batch, run.device)
+    with seeded(s.seed, step, part):
+        if not s.chunk:
+            return plain_step(run.model, run.objective, batch, precision=s.precision)
         return cached_step(run.model, run.objective, batch, chunk=s.chunk, precision=s.precision)
-    return plain_step(run.model, run.objective, batch, precision=s.precision)
 
 
 def _finish(modules: list[nn.Module], s: Settings, optimiser: torch.optim.Optimizer) -> None:
     average_gradients(modules)
     parameters = [p for m in modules for p in m.parameters() if p.grad is not None]
-    if s.accumulate > 1:
-        for parameter in parameters:
-            parameter.grad.div_(s.accumulate)
+    for grad in (p.grad for p in parameters if s.accumulate > 1 and p.grad is not None):
+        grad.div_(s.accumulate)
     if s.clip_norm > 0:
         torch.nn.utils.clip_grad_norm_(parameters, s.clip_norm, foreach=True)
     optimiser.step()

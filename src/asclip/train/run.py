@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from asclip.data.batches import Batches
 from asclip.train.settings import Settings
@@ -19,8 +18,8 @@ from asclip.types import Batch, Encoded, Facts, Tokens
 class Run:
     """All that a training run is made of; a recipe returns it."""
 
-    model: nn.Module
-    objective: nn.Module
+    model: Any  # a module that is an `Encoder` (train.step)
+    objective: Any  # a module that is an `Objective` (protocols)
     batches: Batches
     validation: Batches | None
     settings: Settings

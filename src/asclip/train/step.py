@@ -57,7 +57,16 @@ def _repeat(encoded: Encoded, x: Input) -> Encoded:
     rows = x.rows if isinstance(x, Tokens) else None
     if rows is None:
         return encoded
-    return Encoded(*(None if v is None else v[rows] for v in _fields(encoded)))
+    return _rows(encoded, rows)
+
+
+def _rows(encoded: Encoded, rows: Tensor | slice) -> Encoded:
+    local, valid = encoded.local, encoded.valid
+    return Encoded(
+        encoded.pooled[rows],
+        None if local is None else local[rows],
+        None if valid is None else valid[rows],
+    )
 
 
 def _fields(encoded: Encoded) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -114,7 +123,7 @@ def _cut(x: Input, rows: slice) -> Input:
         return x[rows]
     if isinstance(x, Tokens):
         return Tokens(x.ids[rows], x.mask[rows])
-    return Encoded(*(None if v is None else v[rows] for v in _fields(x)))
+    return _rows(x, rows)
 
 
 def cached_step(

@@ -81,8 +81,8 @@ class Gloria(nn.Module):
         texts = rows(pair.text, pairs.texts)
         text = unit(texts.pooled)
         scale, local_scale = scale_of(self.log_scale), scale_of(self.log_local_scale)
-        whole = sum(contrast(scale * image @ text.T, pairs)) / 2
-        local = sum(contrast(local_scale * self.local(pair.image, texts), pairs)) / 2
+        whole = torch.stack(contrast(scale * image @ text.T, pairs)).mean()
+        local = torch.stack(contrast(local_scale * self.local(pair.image, texts), pairs)).mean()
         total = whole + self.local_weight * local
         parts = {"global": whole, "local": local, "scale": scale, "local_scale": local_scale}
         return Loss(total, {name: part.detach() for name, part in parts.items()})
