@@ -107,7 +107,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (ModelError("weights of another architecture"), 5),
         (MissingExtra("timm", "timm backbones"), 7),
         (KeyboardInterrupt(), 130),
-        (FileNotFoundError(2, "No such file or directory", "/home/ann/x.csv"), 3),
+        (FileNotFoundError(2, "No such file or directory", "/home/user/x.csv"), 3),
         (OSError(28, "No space left on device"), 6),
     ],
 )
@@ -119,7 +119,7 @@ def test_errors_are_messages_with_exit_codes(
     out, err = capsys.readouterr()
     assert out == ""
     assert "Traceback" not in err
-    assert "/home/ann" not in err
+    assert "/home/user" not in err
     assert len(err.strip().splitlines()) == 1
     if code == 130:
         assert "run the same command again to continue" in err

@@ -208,13 +208,13 @@ def test_curves_are_those_that_were_logged() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("/home/ann/x.csv", "x.csv"),
-        ("/home/ann smith/my data", "my data"),
+        ("/home/user/x.csv", "x.csv"),
+        ("/home/user smith/my data", "my data"),
         ("~/runs/clip", "clip"),
-        ("--root=/home/ann/in", "--root=in"),
-        ("path:/home/ann/x", "path:x"),
+        ("--root=/home/user/in", "--root=in"),
+        ("path:/home/user/x", "path:x"),
         ("file:///mnt/x/y.csv now", "y.csv now"),
-        ("C:\\Users\\ann\\a.csv", "a.csv"),
+        ("C:\\Users\\u70\\a.csv", "a.csv"),
         ("\\\\server\\share\\a.csv", "a.csv"),
         ("mounted at /scratch.", "mounted at scratch."),
         ("in ('/a/b/c', 3)", "in ('c', 3)"),

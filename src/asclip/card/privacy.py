@@ -46,7 +46,7 @@ def clean(value: Any, identifiers: frozenset[str] = frozenset()) -> Any:
 
     An entry whose key names a patient or study and whose value is a text is left out.
 
-    >>> clean({"table": "/home/ann/in/reports.csv", "patient_id": "P12", "note": "see /a/b/c.txt"})
+    >>> clean({"table": "/home/user/in/reports.csv", "patient_id": "P12", "note": "see /a/b/c.txt"})
     {'table': 'reports.csv', 'note': 'see c.txt'}
     """
     if isinstance(value, str):
