@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,12 +15,14 @@ from asclip import arguments, cli, terminal
 from asclip.errors import AsclipError, DataError, FileError, LeakageError, MissingExtra, ModelError
 from asclip.types import Score
 
-COMMANDS = ("demo", "phantom", "ingest", "pretrain", "evaluate", "predict", "doctor")
+COMMANDS = ("demo", "phantom", "ingest", "pretrain", "evaluate", "predict", "prompts", "doctor")
 NAN = float("nan")
 SCORES = [
     Score("d", "test", "zero_shot", "auroc", "effusion", 0.8, 0.7, 0.9, n=40, chance=0.5),
     Score("d", "test", "zero_shot", "auroc", "hernia", NAN, n=40, why_nan="no positive study"),
 ]
+ABOUT = {"studies": 2, "images": 2, "patients": 2, "splits": {"train": {"studies": 2}}}
+INGESTED = SimpleNamespace(describe=lambda: ABOUT | {"notes": ["1 file was left out"]})
 # recipe -> parameter -> (type, default), as `recipes.parameters` gives them
 PARAMETERS = {"batch": (int, 128), "lr": (float, 1e-3), "local": (bool, True), "texts": (str, "r")}
 Calls = list[tuple[tuple[Any, ...], dict[str, Any]]]
@@ -62,12 +64,12 @@ def test_example_of_each_command_is_accepted(stand_in: Stand) -> None:
     """Each example line parses: what it would call is a stand-in."""
     stand_in("asclip.recipes.demo", "demo", Path("card.html"))
     stand_in("asclip.phantom.hospital", "write")
-    stand_in("asclip.data.ingest", "ingest", [])
+    stand_in("asclip.data.ingest", "ingest", INGESTED)
     stand_in("asclip.data.sources.table", "Table")
     stand_in("asclip.recipes", "pretrain", Path("r"), RECIPES={"clip": None}, **_parameters())
     stand_in("asclip.recipes.evaluation", "evaluate", [], predict=lambda *_: [])
     for command in cli.app.registered_commands:
-        words = str(command.epilog).removeprefix(cli.EXAMPLE).split()[1:]
+        words = str(command.epilog).removeprefix(cli.EXAMPLE).partition(" >")[0].split()[1:]
         assert cli.main(words) == 0, words
 
 
@@ -133,9 +135,11 @@ def test_wrong_use_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_map_takes_several_words_and_repeated_options(stand_in: Stand) -> None:
+def test_map_takes_several_words_and_repeated_options(
+    stand_in: Stand, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = stand_in("asclip.data.sources.table", "Table")
-    ingested = stand_in("asclip.data.ingest", "ingest", [0, 0])
+    ingested = stand_in("asclip.data.ingest", "ingest", INGESTED)
     words = "ingest t.csv --map image=path text=report --map patient=id --out d --size 64x48"
     assert cli.main([*words.split(), "--window", "-160:240", "--map", "label:a b=A=B"]) == 0
     columns = {"image": "path", "text": "report", "patient": "id", "label:a b": "A=B"}
@@ -143,6 +147,7 @@ def test_map_takes_several_words_and_repeated_options(stand_in: Stand) -> None:
     preprocessing = ingested[0][0][2]
     assert (preprocessing.size, preprocessing.window) == ((64, 48), (-160.0, 240.0))
     assert ingested[0][1]["on_leak"] == "move"
+    assert "note: 1 file was left out" in capsys.readouterr().err
 
 
 def test_a_word_without_equals_ends_the_map() -> None:
@@ -262,8 +267,18 @@ def test_json_of_evaluate_is_alone_on_stdout_and_strict(
     records = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     assert [one["value"] for one in records] == [0.8, None]
     assert records[1]["why_nan"] == "no positive study"
-    assert "written:" in err
     assert "next:" in err
+
+
+def test_prompts_lists_the_sets_and_shows_one_as_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["prompts"]) == 0
+    assert "cxr-findings" in capsys.readouterr().out
+    assert cli.main(["prompts", "plane"]) == 0
+    assert "Coronal" in capsys.readouterr().out
+    assert cli.main(["prompts", "plane", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["kind"] == "single-label"
+    assert cli.main(["prompts", "plain"]) == DataError.exit_code
 
 
 def test_evaluate_prints_a_table(stand_in: Stand, capsys: pytest.CaptureFixture[str]) -> None:
@@ -284,6 +299,17 @@ def test_predict_prints_rows_and_json(stand_in: Stand, capsys: pytest.CaptureFix
     assert "n/a" in out
     assert cli.main(["predict", "r", "a.dcm", "--prompts", "chest", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["scores"] == {"effusion": 0.25, "[odd]": None}
+
+
+def test_a_file_that_predict_cannot_read_is_named_and_the_others_are_printed(
+    stand_in: Stand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"file": "a.dcm", "error": "cut off"}, {"file": "b.png", "scores": {"effusion": 0.25}}]
+    stand_in("asclip.recipes.evaluation", "predict", rows)
+    assert cli.main(["predict", "r", "a.dcm", "b.png", "--prompts", "chest"]) == 3
+    out, err = capsys.readouterr()
+    assert "0.250" in out
+    assert "a.dcm: cut off" in err
 
 
 def test_phantom_and_demo_pass_what_was_given(stand_in: Stand) -> None:

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from asclip import __version__, arguments, terminal
-from asclip.errors import AsclipError, nearest
+from asclip.errors import AsclipError, FileError, nearest
 from asclip.terminal import say
 
 app = typer.Typer(
@@ -93,7 +93,9 @@ def phantom(
 
 @app.command(epilog=EXAMPLE + "asclip ingest reports.csv --out data --map image=path text=report")
 def ingest(
-    table: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet; one row per image.")],
+    table: Annotated[
+        Path, typer.Argument(help="CSV, TSV, Parquet or JSON lines; a row per image.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the data set.")],
     root: Annotated[
         Path | None, typer.Option(help="Folder of the images; default: the table's own.")
@@ -101,19 +103,28 @@ def ingest(
     map: Annotated[
         list[str] | None,
         typer.Option(
-            help="role=column, several: image, text, patient, study, view, split, label:NAME."
+            help="role=column, several: image, text, text:NAME, patient, study, view, split, "
+            "labels (a cell such as Mass|Effusion), label:NAME (0 or 1), meta=A,B."
         ),
     ] = None,
     size: Annotated[str, typer.Option(help="Pixels: 224, 256x192 or 32x96x96.")] = "224",
-    window: Annotated[str, typer.Option(help="file | full | percentile | LOW:HIGH.")] = "file",
+    window: Annotated[
+        str,
+        typer.Option(
+            help="Grey values that are shown: the file's own window, full, percentile, "
+            "or LOW:HIGH (HU for CT)."
+        ),
+    ] = "file",
     channels: Annotated[int, typer.Option(help="1 grey or 3 colour.")] = 1,
-    fit: Annotated[str, typer.Option(help="pad | crop | squash.")] = "pad",
+    fit: Annotated[str, typer.Option(help="pad | crop (true aspect) | squash.")] = "pad",
     name: Annotated[str | None, typer.Option(help="Name of the data set.")] = None,
     seed: Seed = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; default: continue.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first studies.")] = None,
     workers: Workers = None,
-    on_leak: Annotated[str, typer.Option(help="move | error: an image in two splits.")] = "move",
+    on_leak: Annotated[
+        str, typer.Option(help="An image of two patients: move them to one split, or error.")
+    ] = "move",
 ) -> None:
     """Decode a table of images and reports once into a data set, split by patient."""
     columns = arguments.mapping(map or [])
@@ -129,10 +140,8 @@ def ingest(
         source, out, preprocessing, seed=seed, fresh=fresh, limit=limit, workers=workers,
         on_leak=on_leak, progress=track,
     )  # fmt: skip
-    say(
-        f"written: {out} ({len(data):,} studies; what was left out: {out / 'quarantine.csv'})",
-        f"next: asclip pretrain {out} --recipe clip --out RUN",
-    )
+    say(*terminal.ingested(data.describe()), f"written: {out}")
+    say(f"next: asclip pretrain {out} --recipe clip --out RUN")
 
 
 @app.command(
@@ -175,10 +184,10 @@ def pretrain(
             "asclip pretrain DATA --recipe clip --out RUN"
         )
     written = run(Path(data[0]), recipe, out, given, fresh=fresh, progress=track, say=say)
-    say(f"written: {written}", f"next: asclip evaluate {written} --out {written}/scores.json")
+    say(f"written: {written}", f"next: asclip evaluate {written}")
 
 
-@app.command(epilog=EXAMPLE + "asclip evaluate runs/clip --out runs/clip/scores.json")
+@app.command(epilog=EXAMPLE + "asclip evaluate runs/clip --prompts my-findings.json")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder that pretrain wrote.")],
     data: Annotated[Path | None, typer.Argument(help="Data set; default: the run's own.")] = None,
@@ -206,13 +215,10 @@ def evaluate(
         from asclip.results import table
 
         terminal.print_table(table(scores))
-    say(
-        f"written: {out or run / 'scores.json'} and {run / 'card.html'}",
-        f"next: open the card, or: asclip predict {run} FILE --prompts NAME",
-    )
+    say(f"next: open the card, or: asclip predict {run} FILE --prompts NAME (see asclip prompts)")
 
 
-@app.command(epilog=EXAMPLE + "asclip predict runs/clip film.dcm --prompts chest --json")
+@app.command(epilog=EXAMPLE + "asclip predict runs/clip film.dcm --prompts cxr-findings --json")
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder that pretrain wrote.")],
     files: Annotated[list[Path], typer.Argument(help="Images: DICOM, NIfTI, NRRD, PNG, JPEG.")],
@@ -226,7 +232,38 @@ def predict(
     if as_json:
         terminal.print_json(rows)
     else:
-        terminal.print_rows("Scores (similarities, not probabilities of disease)", rows)
+        terminal.print_rows("Scores (see `kind`; none is a probability of disease)", rows)
+    bad = [row for row in rows if "error" in row]
+    for row in bad:
+        say(f"asclip: {row['file']}: {row['error']}")
+    if bad:
+        raise typer.Exit(FileError.exit_code)
+
+
+@app.command(epilog=EXAMPLE + "asclip prompts cxr-findings --json > my-findings.json")
+def prompts(
+    name: Annotated[str | None, typer.Argument(help="A set to show; default: list all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the packaged prompt sets, or show one; its JSON is a file to start your own from."""
+    from asclip.data.prompts import list_prompt_sets, load_prompt_set
+
+    if name is None:
+        sets = [load_prompt_set(one) for one in list_prompt_sets()]
+        rows = [
+            {"name": one.name, "kind": one.kind, "classes": ", ".join(one.labels)} for one in sets
+        ]
+        return terminal.print_json(rows) if as_json else terminal.print_rows("Prompt sets", rows)
+    chosen = load_prompt_set(name)
+    if as_json:
+        return terminal.print_json(chosen.to_json())
+    rows = [
+        {"class": label, "says": sign, "prompt": text}
+        for label, part in chosen.classes.items()
+        for sign, texts in (("yes", part.positive), ("no", part.negative))
+        for text in texts
+    ]
+    return terminal.print_rows(f"{chosen.id}, {chosen.kind}", rows)
 
 
 @app.command(epilog=EXAMPLE + "asclip doctor --json")

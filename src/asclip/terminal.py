@@ -126,11 +126,29 @@ def print_recipes(
         print()
 
 
+def ingested(about: Mapping[str, Any]) -> list[str]:
+    """What an ingest has made and what it has left out, from `Dataset.describe`.
+
+    >>> about = {"studies": 9, "patients": 5, "images": 9, "notes": ["1 file was left out"]}
+    >>> about["splits"] = {"train": {"studies": 7, "patients": 4}, "test": {"studies": 2}}
+    >>> ingested(about)
+    ['9 studies, 9 images, 5 patients (train 7, test 2 studies)', 'note: 1 file was left out']
+    """
+    sides = ", ".join(f"{side} {count['studies']:,}" for side, count in about["splits"].items())
+    return [
+        f"{about['studies']:,} studies, {about['images']:,} images, {about['patients']:,} patients "
+        f"({sides} studies)",
+        *(f"note: {text}" for text in about["notes"]),
+    ]
+
+
 def _first_line(recipe: Callable[..., Any]) -> str:
     return (recipe.__doc__ or "").strip().partition("\n")[0]
 
 
 def _unfold(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if "error" in row:
+        return []  # said beside the table
     nested = next((key for key, value in row.items() if isinstance(value, Mapping)), None)
     if nested is None:
         return [dict(row)]

@@ -117,6 +117,19 @@ def test_a_file_that_is_no_set_is_refused(tmp_path: Path, content: bytes) -> Non
         load_prompt_set(path)
 
 
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a" * 65, ["a"]])
+def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: object) -> None:
+    with pytest.raises(DataError, match="name must be"):
+        load_prompt_set(write(tmp_path, name=name))
+
+
+def test_a_set_survives_its_own_json(tmp_path: Path) -> None:
+    for name in list_prompt_sets():
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(load_prompt_set(name).to_json()))
+        assert load_prompt_set(path) == load_prompt_set(name)
+
+
 def test_a_set_made_in_python_is_checked_too() -> None:
     with pytest.raises(DataError, match="kind"):
         PromptSet("x", "1", "other", {"Mass": ClassPrompts(("a mass",))})

@@ -1,13 +1,6 @@
 from __future__ import annotations
 
-import doctest
-
-from asclip.data import texts
 from asclip.data.texts import pieces, told
-
-
-def test_examples_in_the_docstrings() -> None:
-    assert doctest.testmod(texts).failed == 0
 
 
 def test_only_what_describes_the_image_is_told() -> None:

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import doctest
-
+import pytest
 import torch
 
-from asclip.pretrain import terms
-from asclip.pretrain.terms import Relation, contrast, scale_of
-
-
-def test_examples_in_the_docstrings() -> None:
-    assert doctest.testmod(terms).failed == 0
+from asclip.errors import ModelError
+from asclip.pretrain.terms import Relation, contrast, log_scale, relation_needs, scale_of
 
 
 def test_a_row_without_positives_does_not_count() -> None:
@@ -34,3 +29,15 @@ def test_neutral_pairs_leave_the_denominator() -> None:
 
 def test_scale_is_bounded_as_in_clip() -> None:
     assert abs(scale_of(torch.tensor(10.0)).item() - 100.0) < 1e-3
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_temperature_must_be_positive(temperature: float) -> None:
+    with pytest.raises(ModelError, match="temperature must be a positive number"):
+        log_scale(temperature)
+
+
+def test_a_relation_that_is_not_known_is_refused() -> None:
+    for words in (("positve", "negative"), ("neutral", "same")):
+        with pytest.raises(ModelError, match="must be positive, neutral or negative"):
+            relation_needs(*words)

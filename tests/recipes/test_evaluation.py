@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,62 @@ def test_predict_gives_probabilities_with_the_runs_own_preprocessing(
 ) -> None:
     files = [data.parent / "png" / f"{k}.png" for k in range(3)]
     rows = predict(run, files, str(prompts))
-    assert [row["file"] for row in rows] == ["0.png", "1.png", "2.png"]
+    assert [row["file"] for row in rows] == [str(path) for path in files]
     assert all(set(row["scores"]) == {"effusion", "mass"} for row in rows)
     assert all(0 <= value <= 1 for row in rows for value in row["scores"].values())
+
+
+def test_a_bad_file_among_others_costs_only_itself(
+    run: Path, data: Path, prompts: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"")
+    good = data.parent / "png" / "0.png"
+    rows = predict(run, [bad, good, tmp_path / "gone.dcm"], str(prompts))
+    assert [("scores" in row, "error" in row) for row in rows] == [
+        (False, True),
+        (True, False),
+        (False, True),
+    ]
+    assert rows[1] == predict(run, [good], str(prompts))[0]
+    assert "error" in predict(run, [bad], str(prompts))[0]
+
+
+def test_a_run_without_text_does_not_answer_prompts(bound: Path, data: Path, prompts: Path) -> None:
+    with pytest.raises(ModelError, match="trained on labels, without text"):
+        predict(bound, [data.parent / "png" / "0.png"], str(prompts))
+
+
+def test_another_split_replaces_nothing(run: Path, scored, prompts: Path) -> None:
+    before = (run / "scores.json").read_bytes()
+    heard: list[str] = []
+    found = evaluate(run, split="val", prompts=[str(prompts)], say=heard.append)
+    assert {one.split for one in found} == {"val"}
+    assert (run / "scores.json").read_bytes() == before
+    assert (run / "scores-reports-val.json").exists()
+    assert (run / "card-reports-val.html").exists()
+    assert any("scores-reports-val.json" in line for line in heard)
+
+
+def test_labels_that_no_packaged_set_names_are_said(run: Path, monkeypatch) -> None:
+    monkeypatch.setattr("asclip.recipes.evaluation.fitting", lambda data: [])
+    heard: list[str] = []
+    evaluate(run, out=run / "again.json", images=False, say=heard.append)
+    assert any("--prompts FILE" in line for line in heard)
+
+
+@pytest.mark.parametrize("content", ["{bad", "[]", "{}"])
+def test_a_broken_record_is_said(run: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ModelError, match=r"run.json of .* must have recipe"):
+        evaluate(tmp_path)
+
+
+def test_data_that_moved_is_said(run: Path, data: Path, prompts: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(run, tmp_path / "elsewhere" / "run")
+    with pytest.raises(DataError, match="asclip evaluate run DATA"):
+        evaluate(moved)
+    assert evaluate(moved, data, prompts=[str(prompts)], images=False)
 
 
 def test_pixels_made_in_another_way_are_refused(run: Path, data: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_a_run_folder_holds_what_it_says(run: Path) -> None:
     assert names | {"objective.safetensors", "checkpoint.pt"} <= {p.name for p in run.iterdir()}
     record = json.loads((run / "run.json").read_text())
     assert record["recipe"] == "gloria"
-    assert record["parameters"]["steps"] == 25
+    assert record["parameters"]["steps"] == 60
     assert not any(part.startswith("/") for part in json.dumps(record).split('"'))
 
 
@@ -43,7 +43,7 @@ def test_a_loaded_model_scores_as_the_trained_objective(run: Path, data: Path) -
 
 def test_the_same_command_again_does_nothing_new(run: Path, data: Path) -> None:
     before = (run / "model.safetensors").read_bytes()
-    given = {"steps": 25, "batch": 32, "lr": 2e-3, "average": 0.0, "evaluations": 2, "width": 32}
+    given = {"steps": 60, "batch": 32, "lr": 2e-3, "average": 0.0, "evaluations": 2, "width": 32}
     pretrain(data, "gloria", run, given)
     assert (run / "model.safetensors").read_bytes() == before
 

@@ -49,6 +49,18 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch) -> No
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
+def test_ctrl_c_while_writing_is_no_full_disk(tmp_path: Path, monkeypatch) -> None:
+    def interrupted(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise RuntimeError("unexpected pos 64")  # noqa: B904 - as torch's writer does
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(tmp_path / "checkpoint.pt", {"step": 1})
+
+
 def test_rows_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     path.write_text("step,loss\n10,3\n20,2\n30,1\n3")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -107,11 +109,36 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, chunk: int) -> None:
     assert rows(tmp_path / "whole") == rows(broken)
 
 
+def test_ctrl_c_keeps_the_step_under_way_and_the_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    whole = make_run()
+    train(whole, tmp_path / "whole")
+    run = make_run(replace(SETTINGS, checkpoint_seconds=1e9))
+
+    class Interrupting(ToyBatches):
+        def at(self, step: int):
+            if step == 12:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().at(step)
+
+    run.batches = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, tmp_path / "cut")
+    assert (tmp_path / "cut" / "checkpoint.pt").exists()
+    again = make_run(replace(SETTINGS, checkpoint_seconds=1e9))
+    train(again, tmp_path / "cut")
+    for one, other in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_changed_settings_are_refused_and_fresh_starts_over(tmp_path: Path) -> None:
     train(make_run(), tmp_path)
     changed = replace(SETTINGS, lr=5e-3)
-    with pytest.raises(ModelError, match="lr changed since the checkpoint"):
+    with pytest.raises(ModelError, match=r"lr was 0\.01, now 0\.005"):
         train(make_run(changed), tmp_path)
+    other = make_run()
+    other.recipe = {"recipe": "clip", "temperature": 0.5}
+    with pytest.raises(ModelError, match=r"temperature was None, now 0\.5"):
+        train(other, tmp_path)
     train(make_run(changed), tmp_path, fresh=True)
     assert len(rows(tmp_path)) == 3
 

@@ -14,6 +14,8 @@ from asclip.train.settings import Settings
         ("precision", "fp8", "precision must be one of"),
         ("batch", 0, "batch must be at least 1"),
         ("lr", 0.0, "lr must be positive"),
+        ("epochs", float("nan"), "epochs must be a finite number"),
+        ("lr", float("inf"), "lr must be a finite number"),
         ("chunk", -1, "chunk must not be negative"),
         ("dropout", 1.0, r"dropout must be in \[0, 1\)"),
     ],

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from asclip.errors import ModelError
 from asclip.train.step import cached_step, plain_step, streams
+from asclip.types import Tokens
 from toy import OBJECTIVES, ToyEncoder, gradients, toy_batch
 
 
@@ -47,6 +51,25 @@ def test_only_needed_streams_and_locals_are_encoded() -> None:
     assert set(streams(batch, frozenset({"image.pooled", "facts.labels"}))) == {"image"}
     wanted = streams(batch, frozenset({"image.pooled", "text.pooled", "text.local"}))
     assert {name: local for name, (_, local) in wanted.items()} == {"image": False, "text": True}
+
+
+def test_what_the_batch_lacks_is_named() -> None:
+    with pytest.raises(ModelError, match="'prior' is needed, the batch has"):
+        streams(toy_batch(), frozenset({"image.pooled", "prior.local", "facts.patient"}))
+
+
+def test_a_text_that_repeats_is_encoded_once() -> None:
+    """`Tokens.rows` spreads the embeddings of the distinct texts over the rows of the batch."""
+    torch.manual_seed(0)
+    model, objective, batch = ToyEncoder(), OBJECTIVES["clip"](), toy_batch()
+    tokens = batch.texts["text"]
+    assert isinstance(tokens, Tokens)
+    assert tokens.rows is not None
+    spread = Tokens(tokens.ids[tokens.rows], tokens.mask[tokens.rows])
+    once = plain_step(model, objective, batch).total
+    each = plain_step(model, objective, replace(batch, texts={"text": spread})).total
+    assert len(spread.ids) > len(tokens.ids)
+    torch.testing.assert_close(each, once, atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -150,7 +150,7 @@ class Batches:
             case "sentence":
                 return rng.choice(parts if len(parts) else np.concatenate([first, rest]), 1)
             case "mixed":
-                whole_one = len(first) and (rng.random() < 0.5 or not len(rest))
+                whole_one = len(first) and (rng.random() < self.sampling.whole or not len(rest))
                 return first if whole_one else rng.choice(rest, 1)
             case _:
                 if len(rest) and rng.random() >= self.sampling.whole:

@@ -10,6 +10,7 @@ the same bytes; when the source grows, only new files are decoded.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -211,8 +212,12 @@ def _left_out(work: Work, num_kept: int) -> dict[str, int]:
 def _notes(work: Work, split: Split, num_conflicts: int) -> list[str]:
     notes = []
     if work.quarantine:
+        reasons = Counter(reason for _, reason in set(work.quarantine)).most_common(3)
+        most = "; ".join(f"{count} x {reason}" for reason, count in reasons)
         left_out = len(set(work.quarantine))
-        notes.append(f"{left_out} files or rows were left out; see {folder.QUARANTINE_FILE}")
+        notes.append(
+            f"{left_out} files or rows were left out, see {folder.QUARANTINE_FILE}: {most}"
+        )
     found = split.leakage
     if found["images_of_several_patients"]:
         notes.append(

@@ -26,6 +26,7 @@ from typing import Any
 from asclip.errors import DataError, nearest
 
 KINDS = ("multi-label", "single-label")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it becomes part of file names
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,12 @@ class PromptSet:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field_name in ("name", "version"):
+            if not NAME.fullmatch(getattr(self, field_name)):
+                raise DataError(
+                    f"a prompt set's {field_name} must be 1 to 64 letters, digits, '.', '_' or '-' "
+                    f"and begin with a letter or digit, got {getattr(self, field_name)[:40]!r}"
+                )
         if self.kind not in KINDS:
             raise DataError(
                 f"prompt set {self.name}: kind must be 'multi-label' or 'single-label', got "
@@ -94,6 +101,22 @@ class PromptSet:
     def id(self) -> str:
         """Name, version and digest, as score records carry it: "modality@1:0123456789ab"."""
         return f"{self.name}@{self.version}:{self.digest}"
+
+    def to_json(self) -> dict[str, Any]:
+        """What a prompt set's file holds."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "source": self.source,
+            "seed": self.seed,
+            "kind": self.kind,
+            "column": self.column,
+            "aliases": dict(self.aliases),
+            "classes": {
+                label: {"positive": list(part.positive), "negative": list(part.negative)}
+                for label, part in self.classes.items()
+            },
+        }
 
     def resolve(self, name: str) -> str | None:
         """The class that a name found in data means, or None.
@@ -190,6 +213,9 @@ def _parse(content: Any, where: str) -> PromptSet:
     missing = [key for key in ("name", "version", "kind", "classes") if key not in content]
     if missing:
         raise DataError(f"{where}: must have the keys {', '.join(missing)}; add them")
+    for key in ("name", "version", "kind"):
+        if not isinstance(content[key], str | int | float):
+            raise DataError(f"{where}: {key} must be text, got {type(content[key]).__name__}")
     classes, aliases = content["classes"], content.get("aliases") or {}
     if not isinstance(classes, dict) or not isinstance(aliases, dict):
         raise DataError(f"{where}: classes and aliases must be JSON objects")

@@ -24,7 +24,14 @@ from asclip.types import Image
 
 PHYSICAL = ("CT", "PT")
 NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99")
-JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+# The quickest decoder of grey frames for a transfer syntax, where it is not pydicom's first choice;
+# the values are the same: RLE 6 times faster, JPEG 5 times, JPEG 2000 by a tenth.
+QUICKEST = {
+    "1.2.840.10008.1.2.5": "pylibjpeg",
+    "1.2.840.10008.1.2.4.50": "pillow",
+    "1.2.840.10008.1.2.4.90": "pillow",
+    "1.2.840.10008.1.2.4.91": "pillow",
+}
 
 
 def frame_image(dataset: Any, frame: int = 0) -> Image:
@@ -69,9 +76,9 @@ def stored_frame(dataset: Any, frame: int) -> np.ndarray:
 
     options: dict[str, Any] = {"index": frame} if count > 1 else {}
     syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
-    if syntax == JPEG_BASELINE and dataset.get("SamplesPerPixel") == 1:
-        options["decoding_plugin"] = "pillow"  # same values as gdcm, 5 times faster
-    _check_decoder(syntax)
+    available = _decoders(syntax)
+    if dataset.get("SamplesPerPixel") == 1 and QUICKEST.get(syntax) in available:
+        options["decoding_plugin"] = QUICKEST[syntax]
     return pixel_array(dataset, **options)
 
 
@@ -108,22 +115,24 @@ def _native_frame(dataset: Any, frame: int, count: int) -> np.ndarray | None:
     return pixels.reshape(rows, columns)
 
 
-def _check_decoder(syntax: str) -> None:
+def _decoders(syntax: str) -> tuple[str, ...]:
+    """The decoders installed for a compressed transfer syntax; FileError where there is none."""
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     if syntax in NATIVE or not UID(syntax).is_compressed:
-        return
+        return ()
     name = UID(syntax).name
     try:
-        available = get_decoder(UID(syntax)).is_available
+        available = get_decoder(UID(syntax)).available_plugins
     except NotImplementedError:
-        available = False
+        available = ()
     if not available:
         raise FileError(
             f"pixels in the transfer syntax {name!r}, for which no decoder is installed"
             + ("; run: pip install pylibjpeg pylibjpeg-openjpeg" if "2000" in name else "")
         )
+    return available
 
 
 def modality_values(

@@ -15,7 +15,14 @@ from __future__ import annotations
 
 from torch import nn
 
-from asclip.pretrain.terms import contrast, log_scale, relation, scale_of, unit
+from asclip.pretrain.terms import (
+    contrast,
+    log_scale,
+    relation,
+    relation_needs,
+    scale_of,
+    unit,
+)
 from asclip.types import Facts, Loss, Pair
 
 
@@ -36,8 +43,7 @@ class Clip(nn.Module):
         self.text_weight = text_weight
         self.same_text, self.same_patient = same_text, same_patient
         self.needs = frozenset(
-            {"image.pooled", "text.pooled", "facts.study", "facts.owner", "facts.patient"}
-            | ({"facts.text"} if same_text != "negative" else set())
+            {"image.pooled", "text.pooled"} | relation_needs(same_text, same_patient)
         )
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from asclip.pretrain.terms import relation, scale_of, unit
+from asclip.pretrain.terms import log_scale, relation, relation_needs, scale_of, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -33,12 +33,11 @@ class SigLip(nn.Module):
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+        self.log_scale = log_scale(1 / scale if scale else math.inf)
         self.bias = nn.Parameter(torch.tensor(bias))
         self.same_text, self.same_patient = same_text, same_patient
         self.needs = frozenset(
-            {"image.pooled", "text.pooled", "facts.study", "facts.owner", "facts.patient"}
-            | ({"facts.text"} if same_text != "negative" else set())
+            {"image.pooled", "text.pooled"} | relation_needs(same_text, same_patient)
         )
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:

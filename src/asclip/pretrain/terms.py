@@ -14,7 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from asclip.errors import ModelError, nearest
 from asclip.types import Encoded, Facts
+
+RELATIONS = ("positive", "neutral", "negative")
 
 
 class Relation(NamedTuple):
@@ -35,6 +38,20 @@ def unit(x: Tensor) -> Tensor:
     tensor([0.6000, 0.8000])
     """
     return F.normalize(x.float(), dim=-1, eps=1e-6)
+
+
+def relation_needs(same_text: str, same_patient: str) -> frozenset[str]:
+    """The facts that `relation` reads; ModelError for a word that it does not know.
+
+    >>> sorted(relation_needs("negative", "neutral"))
+    ['facts.owner', 'facts.patient', 'facts.study']
+    """
+    for name, word in (("same_text", same_text), ("same_patient", same_patient)):
+        if word not in RELATIONS:
+            hint = nearest(word, list(RELATIONS))
+            raise ModelError(f"{name} must be positive, neutral or negative, got {word!r}; {hint}")
+    needs = {"facts.study", "facts.owner", "facts.patient"}
+    return frozenset(needs | ({"facts.text"} if same_text != "negative" else set()))
 
 
 def relation(
@@ -173,9 +190,13 @@ def local_similarity(
 def log_scale(temperature: float) -> torch.nn.Parameter:
     """A learnable log of 1 / temperature (CLIP's `logit_scale`).
 
+    ModelError unless the temperature is positive.
+
     >>> round(log_scale(0.07).item(), 4)
     2.6593
     """
+    if not 0 < temperature < math.inf:
+        raise ModelError(f"a temperature must be a positive number, got {temperature}")
     return torch.nn.Parameter(torch.tensor(math.log(1.0 / temperature)))
 
 

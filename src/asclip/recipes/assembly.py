@@ -78,7 +78,10 @@ def assemble(
             normalise=(mean, std),
             share=world(),
         )
-    run = Run(encoder, objective.to(device), made["train"], made.get("val"), settings, device)
+    whole = {"recipe": name, **own}
+    run = Run(
+        encoder, objective.to(device), made["train"], made.get("val"), settings, device, whole
+    )
     return run, model
 
 

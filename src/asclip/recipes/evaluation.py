@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,7 +13,8 @@ from typing import Any
 from asclip import __version__, card
 from asclip.data.dataset import Dataset
 from asclip.data.prompts import PromptSet, list_prompt_sets, load_prompt_set
-from asclip.errors import DataError, ModelError
+from asclip.errors import DataError, FileError, ModelError
+from asclip.files import read
 from asclip.recipes.pictures import examples, heatmaps
 from asclip.recipes.pretraining import load, read_run
 from asclip.results import read_predictions, read_scores, write_predictions, write_scores
@@ -55,22 +57,33 @@ def evaluate(
 ) -> list[Score]:
     """Scores of a run on a split; writes scores.json (or `out`), predictions/ and card.html.
 
+    Files of another split or data set than the run's own test split have its name in theirs, so
+    that none replaces another: scores-NAME-val.json. `say` is told where they are.
+
     `data` defaults to the data set that the run was trained on. `prompts` are names or files; by
     default every packaged set whose classes the data set has. `bound` is a supervised run whose
     scores stand beside the zero-shot ones. `images=False` leaves pictures out of the card.
     """
     record = read_run(run)
     model = Encodings(load(run))
-    dataset = Dataset.open(data or run / record["data"]["folder"])
+    dataset = Dataset.open(data or _own_data(run, record))
     check_preprocessing(model.model, dataset)
     part = dataset.split(split)
+    other = ""
+    if split != "test" or dataset.hash != record["data"]["hash"]:
+        other = "-" + re.sub(r"[^\w.-]", "_", f"{dataset.name}-{split}")
     seed = int(record["parameters"]["seed"])
     sets = [load_prompt_set(name) for name in prompts] or fitting(dataset)
+    if not prompts and dataset.labels and all(one.single_label for one in sets):
+        say(
+            f"no zero-shot scores for the labels: no packaged prompt set names "
+            f"{', '.join(dataset.labels[:5])}; write one and give it with --prompts FILE"
+        )
     found = Found(dataset.describe())
     for name, task in _tasks(model.model, dataset, part, sets, seed):
         say(f"{name} on {len(part):,} studies")
         predictions = task.predict(model, part)
-        write_predictions(run / "predictions" / f"{split}-{name}.npz", predictions)
+        write_predictions(run / "predictions" / f"{name}{other}.npz", predictions)
         found.predictions[name] = predictions
         found.scores += task.evaluate(predictions)
     if not found.scores:
@@ -80,11 +93,25 @@ def evaluate(
         )
     if bound is not None:
         found.bound = read_scores(bound / "scores.json")
-        beside = bound / "predictions" / f"{split}-supervised.npz"
+        beside = bound / "predictions" / f"supervised{other}.npz"
         found.beside = [read_predictions(beside)] if beside.exists() else []
-    write_scores(out or run / "scores.json", found.scores + found.bound, add=False)
-    _write_card(run, record, part, model, found, images=images, sets=sets)
+    written = out or run / f"scores{other}.json"
+    write_scores(written, found.scores + found.bound, add=False)
+    path = run / f"card{other}.html"
+    _write_card(path, run, record, part, model, found, images=images, sets=sets)
+    say(f"written: {written} and {path}")
     return found.scores + found.bound
+
+
+def _own_data(run: Path, record: dict[str, Any]) -> Path:
+    """Where the run's data set is, seen from the run."""
+    folder = (run / record["data"]["folder"]).resolve()
+    if not folder.is_dir():
+        raise DataError(
+            f"the data set of the run must be where it was in training; {folder.name}/ is not "
+            f"there any more; give its place: asclip evaluate {run.name} DATA"
+        )
+    return folder
 
 
 @dataclass(slots=True)
@@ -135,6 +162,7 @@ def fitting(dataset: Dataset) -> list[PromptSet]:
 
 
 def _write_card(
+    path: Path,
     run: Path,
     record: dict[str, Any],
     part: Dataset,
@@ -144,7 +172,7 @@ def _write_card(
     images: bool,
     sets: list[PromptSet],
 ) -> Path:
-    """RUN/card.html."""
+    """The report card, at `path`."""
     zero_shot = [
         (one, found.predictions[f"zero-shot-{one.name}"])
         for one in sets
@@ -182,7 +210,7 @@ def _write_card(
             "asclip evaluate RUN",
         ),
     )
-    return card.write(run / "card.html", content, include_images=images)
+    return card.write(path, content, include_images=images)
 
 
 def _curves(run: Path) -> list[dict[str, float]]:
@@ -199,27 +227,37 @@ def _curves(run: Path) -> list[dict[str, float]]:
 def predict(run: Path, files: Sequence[Path], prompts: str) -> list[dict[str, Any]]:
     """Scores of single files for the classes of a prompt set, with the run's own preprocessing.
 
-    One record a file: `file` (its name), `prompts`, `preprocessing`, and `scores`: class ->
-    probability for a set with negatives or exclusive classes, else similarity.
+    One record a file: `file`, `prompts`, `preprocessing`, `kind` and `scores`. Kind "single-label":
+    shares of the classes, which add up to 1. "multi-label": of each class its share against its
+    negative prompts, 0.5 = undecided, or its cosine (-1 to 1) where it has none. None of them is
+    a probability of disease. A file that cannot be read has `error`, the reason, and no scores;
+    the others are scored all the same.
     """
     import numpy as np
 
-    from asclip.files import read
-
     model = load(run)
+    if model.classifier is not None:
+        raise ModelError(
+            f"{run.name} was trained on labels, without text, and understands no prompts; predict "
+            "with a run of another recipe, or score this one with asclip evaluate"
+        )
     chosen = load_prompt_set(prompts)
-    items = [model.preprocessing(read(path)) for path in files]
-    encoded = model.encode_pixels(np.stack(items))
-    values = score_encoded(model, encoded, chosen)
-    return [
-        {
-            "file": path.name,
-            "prompts": chosen.id,
-            "preprocessing": model.preprocessing.digest,
-            "scores": {
-                label: round(float(value), 6)
-                for label, value in zip(chosen.labels, row, strict=True)
-            },
+    common = {
+        "prompts": chosen.id,
+        "preprocessing": model.preprocessing.digest,
+        "kind": chosen.kind,
+    }
+    records: list[dict[str, Any]] = [{"file": str(path), **common} for path in files]
+    items = []
+    for path, one in zip(files, records, strict=True):
+        try:
+            items.append(model.preprocessing(read(path)))
+        except FileError as error:
+            one["error"] = str(error)
+    good = [one for one in records if "error" not in one]
+    values = score_encoded(model, model.encode_pixels(np.stack(items)), chosen) if items else []
+    for one, row in zip(good, values, strict=True):
+        one["scores"] = {
+            label: round(float(value), 6) for label, value in zip(chosen.labels, row, strict=True)
         }
-        for path, row in zip(files, values, strict=True)
-    ]
+    return records

@@ -20,13 +20,13 @@ LOCKED = Settings(
     image_tower="efficientnet-lite0",
     text_tower="all-minilm-l6-v2",
     lock="both",
-    hidden=512,
     texts="mixed",
+    whole=0.85,
     batch=256,
     lr=1e-3,
     average=0.99,
-    dropout=0.5,
-    epochs=60,
+    dropout=0.6,
+    epochs=40,
 )
 
 

@@ -57,12 +57,16 @@ def pretrain(
     """
     settings, own = choose(name, given or {})
     dataset = Dataset.open(data)
-    if name == "supervised" and not dataset.labels:
-        raise DataError(
-            "the supervised recipe needs label columns; the data set has none; ingest it with "
-            "--map labels=COLUMN or label:NAME=COLUMN"
-        )
+    if name == "supervised":
+        known = dataset.split("train").label_matrix()
+        if not (known == known).any():
+            raise DataError(
+                "the supervised recipe needs label columns with known values; the training split "
+                "has none; ingest it with --map labels=COLUMN or label:NAME=COLUMN"
+            )
     rank, _ = join()
+    if out.exists() and not out.is_dir():
+        raise ModelError(f"--out must be a folder, and {out.name} is a file; choose another")
     out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     with torch.random.fork_rng():
@@ -123,7 +127,19 @@ def read_run(out: Path) -> dict[str, Any]:
     if not path.is_file():
         hint = "; its training has not finished" if (out / "checkpoint.pt").exists() else ""
         raise ModelError(f"a run folder must hold run.json; {out.name}/ does not{hint}")
-    return json.loads(path.read_text())
+    try:
+        record = json.loads(path.read_text())
+    except ValueError:
+        record = {}
+    keys = ("recipe", "parameters", "labels", "data", "steps", "studies", "seconds")
+    record = record if isinstance(record, dict) else {}
+    lacking = [key for key in keys if key not in record]
+    if lacking:
+        raise ModelError(
+            f"run.json of {out.name}/ must have {', '.join(keys)}; it lacks {', '.join(lacking)}; "
+            "run the same asclip pretrain again, it writes a new one"
+        )
+    return record
 
 
 def load(out: Path) -> Model:

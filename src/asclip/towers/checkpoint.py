@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -61,6 +62,12 @@ def save_tensors(module: nn.Module, path: Path) -> None:
     part = path.with_name(path.name + ".part")
     save_file(state, part)
     os.replace(part, path)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """A trained pair with everything that using it needs; saved as one folder.
 
-FOLDER/model.json         both towers' configuration, preprocessing, temperature; no names, no paths
+FOLDER/model.json         both towers' configuration, preprocessing, temperature, the weights'
+                          SHA-256; no names, no paths
 FOLDER/model.safetensors  every weight, also those of locked backbones
 FOLDER/tokenizer.json     the vocabulary
 """
@@ -160,7 +161,8 @@ class Model:
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint.save_tensors(self.encoder, folder / "model.safetensors")
         self.tokenizer.save(folder / "tokenizer.json")
-        checkpoint.write_json(self.to_json(), folder / "model.json")
+        digest = checkpoint.file_digest(folder / "model.safetensors")
+        checkpoint.write_json({**self.to_json(), "sha256": digest}, folder / "model.json")
 
     def to_json(self) -> dict[str, Any]:
         """What model.json holds."""
@@ -177,7 +179,7 @@ class Model:
         """Read a folder that `save` wrote, on the CPU, in evaluation mode.
 
         ModelError, with the first key that does not fit, when the weights are of another
-        architecture; no pickle is ever opened.
+        architecture, or when they are not the file that was saved; no pickle is ever opened.
         """
         from asclip.files.preprocessing import Preprocessing
 
@@ -199,6 +201,11 @@ class Model:
         encoder = DualEncoder(image, text)
         tensors = checkpoint.read_tensors(folder / "model.safetensors")
         checkpoint.load_strict(encoder, tensors, f"model.safetensors of {folder.name!r}")
+        if checkpoint.file_digest(folder / "model.safetensors") != values.get("sha256"):
+            raise ModelError(
+                f"model.safetensors of {folder.name!r} must be the file that model.json speaks of; "
+                "it is damaged, or of another run; copy both again, or train again"
+            )
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
         model = cls(encoder.eval(), tokenizer, preprocessing, scale=float(values["scale"]))
         return model

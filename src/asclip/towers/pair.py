@@ -7,15 +7,14 @@ from torch import Tensor, nn
 from asclip.errors import ModelError
 from asclip.towers.image import ImageTower
 from asclip.towers.text import TextTower
-from asclip.types import Batch, Encoded, Pair, Tokens
+from asclip.types import Encoded, Tokens
 
 
 class DualEncoder(nn.Module):
     """An image tower and a text tower with one joint width D.
 
-    `encode(batch, needs)` gives the `Pair` of `batch.images["image"]` and `batch.texts["text"]`;
-    every further image or text that `needs` names (as "<name>.pooled" or "<name>.local") goes
-    through the tower of its kind into `pair.others`. Local vectors are computed only where needed.
+    The training step sends each stream of a batch ("image", "text", a prior image, ...) through
+    `stream`; only the streams and local vectors that an objective needs are computed.
     """
 
     def __init__(self, image: ImageTower, text: TextTower) -> None:
@@ -51,37 +50,3 @@ class DualEncoder(nn.Module):
                 f"{self.image.features}, text {self.text.features}); give pixels or tokens"
             )
         return (self.image if width == self.image.features else self.text)(x, local=local)
-
-    def encode(self, batch: Batch, needs: frozenset[str]) -> Pair:
-        """Embeddings of one batch, one row per row of the batch; see `Tokens.rows`.
-
-        ModelError when the batch lacks what `needs` names.
-        """
-        inputs: dict[str, Tensor | Tokens | Encoded] = {**batch.images, **batch.texts}
-        wanted = ({need.partition(".")[0] for need in needs} | {"image", "text"}) - {"facts"}
-        lacking = sorted(wanted - set(inputs))
-        if lacking:
-            raise ModelError(
-                f"{lacking[0]!r} is needed, the batch has {sorted(inputs)}; give the recipe data "
-                "with it, or choose another objective"
-            )
-        encoded = {}
-        for name in sorted(wanted):
-            x = inputs[name]
-            out = self.stream(name, x, local=f"{name}.local" in needs)
-            encoded[name] = _repeat(out, x.rows) if isinstance(x, Tokens) else out
-        return Pair(encoded.pop("image"), encoded.pop("text"), encoded)
-
-    def forward(self, batch: Batch, needs: frozenset[str]) -> Pair:
-        """The same as `encode`, so that wrappers of modules work."""
-        return self.encode(batch, needs)
-
-
-def _repeat(encoded: Encoded, rows: Tensor | None) -> Encoded:
-    if rows is None:
-        return encoded
-    return Encoded(
-        encoded.pooled[rows],
-        None if encoded.local is None else encoded.local[rows],
-        None if encoded.valid is None else encoded.valid[rows],
-    )

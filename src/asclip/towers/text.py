@@ -117,7 +117,9 @@ class TextTower(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.locked):
             if isinstance(self.backbone, TextTransformer):
                 return self.backbone(ids, mask)
-            return self.backbone(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+            # Without padding no mask is given: attention then takes its faster way.
+            given = None if bool(mask.all()) else mask.long()
+            return self.backbone(input_ids=ids, attention_mask=given).last_hidden_state
 
     def project(self, raw: Encoded, *, local: bool = True) -> Encoded:
         """Raw features (fresh or cached, any float dtype) -> joint space."""

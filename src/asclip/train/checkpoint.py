@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
         os.replace(part, path)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         part.unlink(missing_ok=True)
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # and an interruption while it writes, too
         raise ResourceError(
             f"a checkpoint must fit on the disk of {path.parent.name}/; writing failed ({error}); "
             "free some space and run the same command again: it goes on from the last checkpoint"
@@ -34,7 +37,9 @@ def save(path: Path, state: dict[str, Any]) -> None:
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint with `weights_only=True`: a file that would run code is refused."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on unusual pickles; they are refused below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path.name} must hold tensors and plain values only; it holds code or another class "
@@ -42,7 +47,8 @@ def load(path: Path) -> dict[str, Any]:
         ) from error
     except (RuntimeError, EOFError, KeyError, ValueError) as error:
         raise ModelError(
-            f"{path.name} must be a whole checkpoint; it cannot be read ({error}); "
+            f"{path.name} must be a whole checkpoint; it cannot be read "
+            f"({str(error).strip().splitlines()[0] if str(error).strip() else 'cut off'}); "
             "delete it, or start over with --fresh"
         ) from error
 

@@ -12,6 +12,7 @@ from torch import nn
 from asclip.data.prefetch import prefetch
 from asclip.errors import ModelError
 from asclip.train import checkpoint
+from asclip.train.interrupt import Interruption
 from asclip.train.optim import Average, adamw, rate
 from asclip.train.processes import average_gradients, world
 from asclip.train.run import Run, seeded, to
@@ -35,7 +36,20 @@ def train(
     The weights of `run.model` and `run.objective` are the result (the running average where
     `settings.average` > 0). A run that is stopped anywhere and started again gives the same
     weights, bit for bit, on the same machine and thread count. `report` gets (step, steps, text).
+    Ctrl-C saves a checkpoint after the step under way, then raises KeyboardInterrupt.
     """
+    with Interruption() as asked:
+        return _train(run, out, asked, fresh=fresh, report=report)
+
+
+def _train(
+    run: Run,
+    out: Path,
+    asked: Interruption,
+    *,
+    fresh: bool,
+    report: Callable[[int, int, str], None] | None,
+) -> dict[str, float]:
     s, steps = run.settings, run.steps
     out.mkdir(parents=True, exist_ok=True)
     modules = [run.model, run.objective]
@@ -67,6 +81,9 @@ def train(
         trained += time.perf_counter() - began
         seen += run.batches.size * s.accumulate
         step += 1  # from here on: steps done
+        if asked and step < steps:
+            state.save(step)
+            raise KeyboardInterrupt
         if not (step % EVERY == 0 or step in marks or step == steps):
             continue
         row = {"step": step, "epoch": step * s.accumulate / run.batches.per_epoch}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ class Run:
     validation: Batches | None
     settings: Settings
     device: str = "cpu"
+    recipe: dict[str, Any] = field(default_factory=dict)  # its name and own parameters
 
     @property
     def steps(self) -> int:

@@ -5,6 +5,7 @@ A recipe's own parameters (temperature, local weight ...) stand in the recipe's 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import get_type_hints
 
@@ -22,11 +23,12 @@ class Settings:
         hidden: width of a hidden layer in the projections; 0 = linear projections.
         lock: "none", "image", "text" or "both": frozen backbones, whose features are cached.
         texts: what a study brings to a batch: "report" (its whole text), "sentence" (one of its
-            sentences), "mixed" (one text: the whole one half of the time, else a sentence or a
-            further text such as the title) or "sentences" (several texts: up to `per_study` of
-            its sentences and further texts and, now and then, the whole one).
+            sentences), "mixed" (one text: the whole one with the probability `whole`, else a
+            sentence or a further text such as the title) or "sentences" (several texts: up to
+            `per_study` of its sentences and further texts and, now and then, the whole one).
         per_study: sentences a study brings with `texts="sentences"`.
-        whole: how often it then brings its whole text too, 0 to 1; long texts cost most.
+        whole: with "mixed" and "sentences", how often a study brings its whole text, 0 to 1; long
+            texts cost most.
         max_tokens: longer texts are cut.
         batch: studies in a step, over all processes.
         chunk: studies encoded at once; 0 = the whole batch (plain step), else the cached step.
@@ -92,6 +94,9 @@ class Settings:
         for name in ("width", "batch", "accumulate", "per_study", "max_tokens"):
             if getattr(self, name) < 1:
                 raise ModelError(f"{name} must be at least 1; got {getattr(self, name)}")
+        for name, kind in self.types().items():
+            if kind is float and not math.isfinite(getattr(self, name)):
+                raise ModelError(f"{name} must be a finite number; got {getattr(self, name)}")
         for name in ("lr", "epochs", "checkpoint_seconds"):
             if getattr(self, name) <= 0:
                 raise ModelError(f"{name} must be positive; got {getattr(self, name)}")

@@ -32,11 +32,13 @@ class State:
             return 0
         state = checkpoint.load(path)
         mine = self._identity()
-        if state["identity"] != mine:
-            changed = [k for k in mine if state["identity"].get(k) != mine[k]]
+        theirs = state["identity"]
+        changed = [k for k in {**mine, **theirs} if mine.get(k) != theirs.get(k)]
+        if changed:
+            shown = ", ".join(f"{k} was {theirs.get(k)}, now {mine.get(k)}" for k in changed)
             raise ModelError(
-                f"a run goes on with its own settings and data; {', '.join(changed)} changed since "
-                "the checkpoint was written; use the same command, another --out, or --fresh"
+                f"a run goes on with its own recipe, settings and data; changed since the "
+                f"checkpoint was written: {shown}; use the same command, another --out, or --fresh"
             )
         self.run.model.load_state_dict(state["model"])
         self.run.objective.load_state_dict(state["objective"])
@@ -51,7 +53,8 @@ class State:
     def _identity(self) -> dict[str, Any]:
         free = ("checkpoint_seconds", "tensorboard")  # these change no weight
         settings = {k: v for k, v in asdict(self.run.settings).items() if k not in free}
-        return settings | {"data": self.run.batches.dataset.hash, "steps": self.run.steps}
+        data = self.run.batches.dataset.hash
+        return self.run.recipe | settings | {"data": data, "steps": self.run.steps}
 
     def save(self, step: int) -> None:
         """Write the checkpoint (the first process does)."""

@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from asclip.errors import ModelError
 from asclip.protocols import Objective
 from asclip.train.processes import gather_encoded, gather_facts
 from asclip.types import Batch, Encoded, Loss, Pair, Tokens
@@ -31,8 +32,18 @@ class Encoder(Protocol):
 
 
 def streams(batch: Batch, needs: frozenset[str]) -> dict[str, tuple[Input, bool]]:
-    """The inputs that `needs` names and whether their local vectors are wanted."""
+    """The inputs that `needs` names and whether their local vectors are wanted.
+
+    ModelError where the batch lacks one.
+    """
     inputs: dict[str, Input] = {**batch.images, **batch.texts}
+    wanted = {need.partition(".")[0] for need in needs} - {"facts"}
+    lacking = sorted(wanted - set(inputs))
+    if lacking:
+        raise ModelError(
+            f"{lacking[0]!r} is needed, the batch has {sorted(inputs)}; give the recipe data "
+            "with it, or choose another objective"
+        )
     return {
         name: (x, f"{name}.local" in needs)
         for name, x in inputs.items()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from asclip.errors import ModelError
 from asclip.pretrain.multiscale.gloria import Gloria
 from asclip.pretrain.terms import local_similarity
 from asclip.types import Encoded, Facts, Pair
@@ -88,7 +89,7 @@ def test_score_prefers_the_image_that_holds_the_word() -> None:
 
 
 def test_unknown_variant_is_refused() -> None:
-    with pytest.raises(ValueError, match="variant must be 'paper' or 'official'"):
+    with pytest.raises(ModelError, match="variant must be 'paper' or 'official'"):
         Gloria(variant="theirs")
 
 

@@ -19,11 +19,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from asclip.errors import ModelError
 from asclip.pretrain.terms import (
     contrast,
     local_similarity,
     log_scale,
     relation,
+    relation_needs,
     rows,
     scale_of,
     unit,
@@ -47,7 +49,7 @@ class Gloria(nn.Module):
     ) -> None:
         super().__init__()
         if variant not in ("paper", "official"):
-            raise ValueError(f"variant must be 'paper' or 'official', got {variant!r}")
+            raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
         self.log_scale = log_scale(temperature)
         self.log_local_scale = log_scale(temperature)
         self.local_weight = local_weight
@@ -55,8 +57,7 @@ class Gloria(nn.Module):
         self.same_text, self.same_patient = same_text, same_patient
         self.needs = frozenset(
             {"image.pooled", "image.local", "text.pooled", "text.local"}
-            | {"facts.study", "facts.owner", "facts.patient"}
-            | ({"facts.text"} if same_text != "negative" else set())
+            | relation_needs(same_text, same_patient)
         )
 
     def local(self, image: Encoded, text: Encoded) -> Tensor:
