@@ -38,7 +38,8 @@ lint: setup
 
 bench: setup
 	@mkdir -p runs/benchmarks
-	for name in benchmarks/*.py; do $(BIN)/python $$name --json > runs/benchmarks/$$(basename $$name .py).json; done
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group bench
+	for name in benchmarks/*.py; do $(BIN)/python $$name --out runs/benchmarks/$$(basename $$name .py).json; done
 
 clean:
 	rm -rf $(VENV) runs

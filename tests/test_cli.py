@@ -74,7 +74,10 @@ def test_example_of_each_command_is_accepted(stand_in: Stand) -> None:
 
 
 def _parameters() -> dict[str, Any]:
-    return {"parameters": lambda name: PARAMETERS | {"steps": (int, 0)}}
+    return {
+        "parameters": lambda name: PARAMETERS | {"steps": (int, 0)},
+        "about": lambda: {"lr": "the peak"},
+    }
 
 
 def test_help_imports_nothing_heavy_and_is_fast() -> None:
@@ -247,7 +250,7 @@ def test_recipes_are_listed_as_a_table_and_as_json(
     assert cli.main(["pretrain", "--help-recipe", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["clip"]
     assert found["about"] == "CLIP on sentences."
-    assert found["parameters"]["lr"] == {"type": "float", "default": 1e-3}
+    assert found["parameters"]["lr"] == {"type": "float", "default": 1e-3, "about": "the peak"}
 
 
 def test_real_recipes_know_their_parameters(capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,7 +166,7 @@ def pretrain(
 ) -> None:
     """Train a recipe on a data set; continues where an earlier run stopped."""
     from asclip.data.progress import track
-    from asclip.recipes import RECIPES, parameters
+    from asclip.recipes import RECIPES, about, parameters
     from asclip.recipes import pretrain as run
 
     if recipe not in RECIPES:
@@ -174,7 +174,7 @@ def pretrain(
     if list_recipes or help_recipe:
         chosen = RECIPES if list_recipes else {recipe: RECIPES[recipe]}
         known = {name: parameters(name) for name in chosen}
-        return terminal.print_recipes(chosen, known, as_json=as_json)
+        return terminal.print_recipes(chosen, known, about(), as_json=as_json)
     kinds = {name: kind for name, (kind, _) in parameters(recipe).items()}
     data, given = arguments.split_options(words or [], kinds)
     if len(data) != 1 or out is None:

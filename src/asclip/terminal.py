@@ -95,17 +95,22 @@ def print_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
 def print_recipes(
     recipes: Mapping[str, Callable[..., Any]],
     parameters: Mapping[str, Mapping[str, tuple[type, Any]]],
+    about: Mapping[str, str],
     *,
     as_json: bool,
 ) -> None:
-    """Print recipes with the type and default of each of their `parameters`."""
+    """Print recipes with the type and default of each of their `parameters`, and what it is."""
     if as_json:
         print_json(
             {
                 name: {
                     "about": _first_line(recipe),
                     "parameters": {
-                        key: {"type": kind.__name__, "default": default}
+                        key: {
+                            "type": kind.__name__,
+                            "default": default,
+                            "about": about.get(key, ""),
+                        }
                         for key, (kind, default) in parameters[name].items()
                     },
                 }
@@ -119,6 +124,7 @@ def print_recipes(
                 "option": "--" + key.replace("_", "-"),
                 "takes": kind.__name__,
                 "default": str(default),
+                "is": about.get(key, ""),
             }
             for key, (kind, default) in parameters[name].items()
         ]

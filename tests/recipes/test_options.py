@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from asclip.errors import ModelError
-from asclip.recipes import RECIPES, parameters
+from asclip.recipes import RECIPES, about, parameters
 from asclip.recipes.options import choose
 
 
@@ -32,3 +32,8 @@ def test_a_typo_lists_near_names() -> None:
         choose("glorai", {})
     with pytest.raises(ModelError, match="batch must be int; got 'many'"):
         choose("clip", {"batch": "many"})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_parameter_is_explained(name: str) -> None:
+    assert set(parameters(name)) <= set(about())

@@ -7,7 +7,7 @@ replaces a field. `RECIPES` is the one table in which the command line looks up 
 """
 
 from asclip.recipes.methods import RECIPES
-from asclip.recipes.options import parameters
+from asclip.recipes.options import about, parameters
 from asclip.recipes.pretraining import load, pretrain
 
-__all__ = ["RECIPES", "load", "parameters", "pretrain"]
+__all__ = ["RECIPES", "about", "load", "parameters", "pretrain"]

@@ -12,7 +12,8 @@ from asclip.pretrain.siglip import SigLip
 from asclip.pretrain.supervised import Supervised
 from asclip.train.settings import Settings
 
-BASE = Settings()
+# Small batches: more steps, and a report brings most of what it says; see LOG.md.
+BASE = Settings(batch=64, per_study=6, whole=0.3)
 LABELS = Settings(batch=64, lr=3e-3)
 REPORTS = Settings(texts="report")
 SENTENCE = Settings(texts="sentence")
@@ -28,6 +29,18 @@ LOCKED = Settings(
     dropout=0.6,
     epochs=40,
 )
+
+# What the recipes' own parameters are; those of `Settings` are told in its docstring.
+OWN = {
+    "temperature": "of the softmax over similarities; learned from here on (convirt: fixed)",
+    "same_text": "a text that another study has too is to it: positive, neutral or negative",
+    "same_patient": "other studies of a patient are: positive, neutral (left out) or negative",
+    "text_weight": "share of the text-to-image direction in the loss, 0 to 1",
+    "scale": "what similarities are multiplied with at the start; learned",
+    "bias": "what is added to them at the start; learned",
+    "local_weight": "weight of the words-to-regions terms beside the global ones",
+    "variant": "paper, or official: the softmax of the authors' code",
+}
 
 
 def clip(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, get_type_hints
 
 from asclip.errors import ModelError, nearest
-from asclip.recipes.methods import RECIPES
+from asclip.recipes.methods import OWN, RECIPES
 from asclip.train.settings import Settings
 
 
@@ -31,6 +32,17 @@ def parameters(name: str) -> dict[str, tuple[type, Any]]:
     }
     start = signature["settings"].default
     return own | {key: (kind, getattr(start, key)) for key, kind in Settings.types().items()}
+
+
+def about() -> dict[str, str]:
+    """What each parameter is, in words: `Settings`' own docstring and `methods.OWN`.
+
+    >>> about()["chunk"]
+    'studies encoded at once; 0 = the whole batch (plain step), else the cached step.'
+    """
+    lines = inspect.cleandoc(Settings.__doc__ or "").partition("Attributes:")[2]
+    found = re.findall(r"^    (\w+): (.+(?:\n {8,}.+)*)", lines, re.MULTILINE)
+    return {key: " ".join(text.split()) for key, text in found} | OWN
 
 
 def choose(name: str, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
