@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from asclip.card import Card, Heatmap
-from asclip.card.figures import curves
 from asclip.card.pictures import MOST_PIXELS, overlay, uri
 from asclip.card.plots import draw
 from asclip.card.privacy import clean, searchable
@@ -23,7 +22,7 @@ from asclip.card.tables import arrange
 from asclip.metrics.classification import auroc
 from asclip.types import Predictions, Score
 
-MODULES = ("marks", "names", "privacy", "words")
+MODULES = ("marks", "names", "privacy", "view", "words")
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -190,16 +189,6 @@ def test_ids_of_a_plot_begin_with_its_name_and_colours_follow_the_page() -> None
     assert "<style" not in svg
     assert 'aria-label="a &quot;b&quot;"' in svg
     assert all(found.startswith("abc-") for found in svg.split(' id="')[1:])
-
-
-def test_curves_are_those_that_were_logged() -> None:
-    rows = [{"step": float(i), "loss": 1.0, "val_loss": math.nan} for i in range(5)]
-    assert [plot.caption for plot in curves(rows)] == ["Loss and its parts"]
-    rows = [{**row, "data_wait_share": 0.01, "val_auroc": 0.5} for row in rows]
-    assert [plot.caption for plot in curves(rows)] == [
-        "Loss and its parts", "Validation", "Waiting for data",
-    ]  # fmt: skip
-    assert curves(rows[:1]) == []
 
 
 # --- privacy --------------------------------------------------------------------------------------

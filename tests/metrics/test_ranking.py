@@ -1,4 +1,4 @@
-"""Reference: ranks by plain loops. Oracle: scikit-learn's top-k. Chance: simulation."""
+"""Reference: ranks by plain loops. Oracle: scikit-learn's top-k."""
 
 from __future__ import annotations
 
@@ -128,25 +128,3 @@ def test_precision() -> None:
     assert own.precision_at_k(hits, 2) == 0.25
     with pytest.raises(ValueError, match="k must be 1 to 3"):
         own.precision_at_k(hits, 4)
-
-
-def test_chance_equals_simulation() -> None:
-    rng = np.random.default_rng(0)
-    pool, relevant = 40, np.array([1, 1, 3, 7])
-    ranks = np.array([[rng.permutation(pool)[:m].min() + 1 for m in relevant] for _ in range(6000)])
-    for k in (1, 5, 10):
-        exact = own.chance_recall_at_k(pool, relevant, k)
-        assert exact == pytest.approx((ranks <= k).mean(), abs=0.01)
-    exact = own.chance_reciprocal_rank(pool, relevant)
-    assert exact == pytest.approx((1 / ranks).mean(), abs=0.01)
-    assert abs(own.chance_median_rank(pool, relevant) - np.median(ranks)) <= 1
-
-
-def test_chance_at_its_ends() -> None:
-    assert own.chance_recall_at_k(5, np.array([5]), 1) == 1.0
-    assert own.chance_recall_at_k(5, np.array([1]), 10) == pytest.approx(1.0)
-    assert np.isnan(own.chance_recall_at_k(5, np.array([0]), 1))
-    assert np.isnan(own.chance_median_rank(5, np.array([0])))
-    assert own.chance_recall_at_k(5, np.array([1, 0]), 1) == pytest.approx(0.2)
-    with pytest.raises(ValueError, match="6 hits in a pool of 5"):
-        own.chance_recall_at_k(5, np.array([6]), 1)

@@ -1,115 +1,20 @@
-"""The figures of a card: training curves, prevalences, AUROC with intervals."""
+"""The figures of a card: prevalences, AUROC with intervals; curves.py has those of training."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asclip.card.plots import ACCENT, BOUND, FOURTH, GRID, INK, MUTED, PAPER, THIRD, Plot, draw
+from asclip.card.plots import ACCENT, BOUND, GRID, MUTED, PAPER, Plot, draw
 from asclip.card.tables import LabelRow, LabelTable
 from asclip.card.words import readable
 from asclip.types import Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-NARROW = (3.5, 2.3)
-MOST_POINTS = 300
-NOT_A_PART = frozenset(
-    {"step", "epoch", "loss", "lr", "learning_rate", "samples_per_second", "data_wait_share"}
-    | {"seconds", "elapsed", "time", "scale", "temperature", "logit_scale", "memory", "grad_norm"}
-    | {"gradient_norm", "samples", "bias"}
-)
-
-
-def curves(rows: Sequence[Mapping[str, float]]) -> list[Plot]:
-    """Loss with its parts, validation, throughput, waiting, learning rate: what was logged."""
-    if len(rows) < 2:
-        return []
-    columns = {key: _column(rows, key) for key in dict.fromkeys(k for row in rows for k in row)}
-    columns = {key: v for key, v in columns.items() if np.isfinite(v).sum() > 1}
-    step = columns.get("step", np.arange(len(rows), dtype=float))
-    validation = {key: v for key, v in columns.items() if key.startswith("val")}
-    parts = {k: v for k, v in columns.items() if k not in NOT_A_PART and k not in validation}
-    losses = {k: v for k, v in {"loss": columns.get("loss"), **parts}.items() if v is not None}
-    losses |= {key: v for key, v in validation.items() if "loss" in key}
-    measures = {key: v for key, v in validation.items() if "loss" not in key}
-    wait = columns.get("data_wait_share")
-    rate = _only(columns, "lr")
-    wanted = [
-        ("Loss and its parts", "loss (nats)", losses),
-        ("Validation", "score", measures),
-        ("Throughput", "samples / s", _only(columns, "samples_per_second")),
-        ("Waiting for data", "share of time (%)", {} if wait is None else {"wait": 100 * wait}),
-        ("Learning rate", "learning rate (10⁻³)", {k: 1e3 * v for k, v in rate.items()}),
-    ]
-    return [
-        _lines(f"curve{i}", title, unit, step, lines)
-        for i, (title, unit, lines) in enumerate(wanted)
-        if lines
-    ]
-
-
-def _only(columns: Mapping[str, np.ndarray], key: str) -> dict[str, np.ndarray]:
-    return {key: columns[key]} if key in columns else {}
-
-
-def _column(rows: Sequence[Mapping[str, float]], key: str) -> np.ndarray:
-    values = []
-    for row in rows:
-        try:
-            values.append(float(row.get(key, math.nan)))
-        except (TypeError, ValueError):
-            values.append(math.nan)
-    return np.array(values)
-
-
-def _lines(
-    name: str, title: str, unit: str, step: np.ndarray, lines: Mapping[str, np.ndarray]
-) -> Plot:
-    def paint(axes: Axes) -> None:
-        axes.grid(axis="y")
-        for (key, values), colour in zip(lines.items(), _colours(len(lines)), strict=True):
-            known = np.isfinite(values)
-            x, y = _thin(step[known], values[known])
-            sparse = len(x) <= 25
-            axes.plot(
-                x,
-                y,
-                color=colour,
-                linewidth=1.6 if key == "loss" or len(lines) == 1 else 1.2,
-                linestyle="--" if key.startswith("val") and "loss" in lines else "-",
-                marker="o" if sparse else None,
-                markersize=2.6,
-                label=readable(key.removeprefix("val_") if "loss" not in lines else key),
-            )
-        axes.set_xlabel("step")
-        axes.set_ylabel(unit)
-        axes.margins(x=0.02)
-        if all(np.nanmin(v) >= 0 for v in lines.values()) and "loss" not in lines:
-            # A share is read against what matters (5 %), not against its own noise.
-            axes.set_ylim(0, max(5.0, axes.get_ylim()[1]) if "%" in unit else None)
-        if len(lines) > 1:
-            axes.legend(loc="best", handlelength=1.6, borderpad=0.2, labelspacing=0.3)
-
-    last = ", ".join(f"{readable(key)} {v[np.isfinite(v)][-1]:.3g}" for key, v in lines.items())
-    alt = f"{title} against training step, {np.isfinite(step).sum()} rows; last values: {last}"
-    return Plot(draw(name, NARROW, paint, alt=alt), title)
-
-
-def _colours(count: int) -> list[str]:
-    return [(ACCENT, BOUND, THIRD, FOURTH, MUTED, INK)[i % 6] for i in range(count)]
-
-
-def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most `MOST_POINTS` points: means over equal runs of steps, so that noise is averaged."""
-    if len(x) <= MOST_POINTS:
-        return x, y
-    runs = np.array_split(np.arange(len(x)), MOST_POINTS)
-    return np.array([x[r].mean() for r in runs]), np.array([y[r].mean() for r in runs])
 
 
 def prevalences(rows: Sequence[tuple[str, float, str]]) -> Plot:

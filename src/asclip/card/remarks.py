@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from asclip.card.content import Card
 from asclip.card.names import metric
 from asclip.card.tables import LabelRow, Tables
+from asclip.card.words import sentence
 from asclip.types import Score
 
 FEW = 10  # positives below which an interval is itself unsteady
@@ -51,11 +52,12 @@ def remarks(card: Card, tables: Tables, *, include_images: bool) -> list[str]:
     if tables.retrieval:
         found.append(
             "R@k depends on the number of candidates: compare it only with the same pool, or "
-            "against the chance level beside it. Candidates with the same text count as hits."
+            "against the chance level beside it. Candidates with the same text count as hits, and "
+            "where texts are ranked the chance level keeps equal ones together."
         )
     if not include_images and (card.examples or card.heatmaps):
         found.append("Pictures of patients were left out of this page on request.")
-    return found + [text for text in card.limits if text not in found]
+    return found + [sentence(text) for text in card.limits if text not in found]
 
 
 def _about_counts(rows: Sequence[LabelRow]) -> list[str]:

@@ -81,11 +81,15 @@ class ScoreTable:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalTable:
-    """Ranking scores of one direction, R@k in order of k, then the other metrics."""
+    """Ranking scores of one direction, R@k in order of k, then the other metrics.
+
+    `texts` is the number of distinct texts in the pool, None where the predictions do not say.
+    """
 
     title: str
     direction: str
     rows: tuple[Score, ...]
+    texts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def arrange(
     labels, single, retrieval, others = [], [], [], []
     for title, group in _groups(scores).items():
         if any(recall_depth(score) for score in group):
-            retrieval += _retrieval(title, group)
+            retrieval += _retrieval(title, group, _matching(group, predictions))
             continue
         is_single = any(metric(score) in SINGLE_LABEL for score in group)
         per_label = [score for score in group if metric(score) in PER_LABEL]
@@ -209,10 +213,14 @@ def _height(row: LabelRow) -> float:
     return row.auroc.value if known and row.auroc else -1.0
 
 
-def _retrieval(title: str, group: list[Score]) -> list[RetrievalTable]:
+def _retrieval(
+    title: str, group: list[Score], predictions: Predictions | None
+) -> list[RetrievalTable]:
+    texts = predictions.provenance.get("distinct_texts") if predictions is not None else None
+    texts = texts if isinstance(texts, int) else None
     result = []
     for one in dict.fromkeys(direction(score) for score in group):
         rows = [score for score in group if direction(score) == one]
         rows.sort(key=lambda score: recall_depth(score) or math.inf)
-        result.append(RetrievalTable(title, one, tuple(rows)))
+        result.append(RetrievalTable(title, one, tuple(rows), texts))
     return result

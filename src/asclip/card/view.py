@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asclip import __version__
-from asclip.card import figures, pictures, roc, words
+from asclip.card import curves, figures, pictures, roc, words
 from asclip.card.content import Card
 from asclip.card.names import heading, recall_depth
 from asclip.card.plots import Plot
@@ -44,7 +44,9 @@ def view(card: Card, *, include_images: bool, most: int) -> dict[str, Any]:
         "dataset": card.data.get("name", ""),
         "key_numbers": key_numbers(card, tables),
         "data": data(card.data),
-        "curves": figures.curves(card.curves),
+        "curves": curves.curves(card.curves),
+        "pace": curves.pace(card.curves),
+        "composition": curves.composition(card.curves),
         "labels": [(t, figures.forest(f"forest{i}", t)) for i, t in enumerate(tables.labels)],
         "rocs": rocs(card),
         "single": tables.single,
@@ -85,7 +87,8 @@ def key_numbers(card: Card, tables: Tables) -> list[KeyNumber]:
         chance = "" if score.chance is None else f" · chance {words.percent(score.chance)}"
         name = f"R@{recall_depth(score)}, {words.readable(direction.direction) or 'retrieval'}"
         bounds = words.interval(score, in_percent=True)
-        details = (pool + chance, f"{score.n:,} queries")
+        texts = "" if direction.texts is None else f"{direction.texts:,} distinct texts · "
+        details = (pool + chance, f"{texts}{score.n:,} queries")
         found.append(KeyNumber(name, words.percent(score.value), bounds, details))
     return found
 
@@ -114,7 +117,7 @@ def data(described: Mapping[str, Any]) -> dict[str, Any]:
         "splits": [(name, [words.plain(splits[name].get(c)) for c in columns]) for name in order],
         "prevalence": figures.prevalences(rows) if rows else None,
         "num_labels": len(rows),
-        "notes": [notes] if isinstance(notes, str) else list(notes),
+        "notes": [words.sentence(n) for n in ([notes] if isinstance(notes, str) else notes)],
         "facts": [(words.readable(key), words.plain(value)) for key, value in shown.items()],
     }
 
@@ -164,11 +167,11 @@ def _is_classification(predictions: Predictions) -> bool:
 
 
 def examples(card: Card, *, include_images: bool, most: int) -> list[dict[str, Any]]:
-    """Retrieval examples, the query first; the bars run from the lowest to the best similarity."""
+    """Retrieval examples, the query first; each candidate with its bar on one scale for all."""
     shown = []
+    values = [similarity for one in card.examples[:most] for _, similarity, _ in one.candidates]
+    low, high = min([0.0, *values]), max([0.0, *values])
     for one in card.examples[:most]:
-        values = [similarity for _, similarity, _ in one.candidates]
-        low, high = min(values, default=0.0), max(values, default=1.0)
         thumbs = [pictures.uri(p) for p in one.pictures] if include_images else []
         thumbs += [""] * (len(one.candidates) - len(thumbs))
         shown.append(
@@ -179,12 +182,23 @@ def examples(card: Card, *, include_images: bool, most: int) -> list[dict[str, A
                 "rank": one.first_hit_rank,
                 "right": bool(one.candidates) and one.candidates[0][2],
                 "candidates": [
-                    (text, s, hit, 12 + 88 * (s - low) / ((high - low) or 1), thumb)
+                    (text, s, hit, bar(s, low, high), thumb)
                     for (text, s, hit), thumb in zip(one.candidates, thumbs, strict=False)
                 ],
             }
         )
     return shown
+
+
+def bar(value: float, low: float, high: float) -> tuple[float, float, float]:
+    """Zero line, left end and width of a bar from 0 to `value`, in per cent of low..high.
+
+    >>> bar(-0.1, -0.1, 0.4)
+    (20.0, 0.0, 20.0)
+    """
+    spread = (high - low) or 1.0
+    zero, end = (100 * (one - low) / spread for one in (0.0, value))
+    return zero, min(zero, end), abs(end - zero)
 
 
 def provenance(card: Card) -> list[tuple[str, str]]:

@@ -109,6 +109,19 @@ def plain(item: Any) -> str:
     return str(item)
 
 
+def sentence(text: str) -> str:
+    """`text` with a capital and a full stop; a first word that is a name of code stays as it is.
+
+    >>> sentence("text: 2 studies have none"), sentence("study_id was dropped.")
+    ('Text: 2 studies have none.', 'study_id was dropped.')
+    """
+    text = text.strip()
+    word = text.split(" ", 1)[0].rstrip(".,:;")
+    if word.isalpha() and word.islower():
+        text = text[0].upper() + text[1:]
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
+
+
 def shorten(text: str, most: int) -> str:
     """`text` in one paragraph, cut at a word after at most `most` characters.
 

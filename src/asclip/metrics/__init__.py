@@ -2,7 +2,8 @@
 
     known           which studies count, and why a metric has no value
     classification  AUROC, average precision, decisions at a threshold, several classes
-    ranking         ranks of the first hit, R@k, median rank, MRR, P@k, and what chance reaches
+    ranking         ranks of the first hit, R@k, median rank, MRR, P@k
+    chance          what a random order reaches, exactly
     calibration     expected calibration error, Brier score
     bootstrap       intervals over patients, the fast AUROC, paired differences
 

@@ -1,4 +1,4 @@
-"""Ranking: where the first right candidate stands, and what a shuffled list would reach.
+"""Ranking: where the first right candidate stands; `metrics.chance` says what chance reaches.
 
     similarity, groups -> rank_queries -> Ranked -> recall_at_k, median_rank, ...
 
@@ -182,60 +182,3 @@ def precision_at_k(hits: np.ndarray, k: int) -> float:
 def _counted(first: np.ndarray) -> np.ndarray:
     first = np.asarray(first, dtype=np.float64)
     return first[~np.isnan(first)]
-
-
-# --- chance ---------------------------------------------------------------------------------------
-
-
-def _still_without(pool: int, relevant: np.ndarray) -> np.ndarray:
-    """[pool + 1] chance, mean over queries, that a shuffled list has no hit in its first r."""
-    relevant = np.asarray(relevant, dtype=np.int64)
-    counts, times = np.unique(relevant[relevant > 0], return_counts=True)
-    if not counts.size:
-        return np.full(pool + 1, np.nan)
-    if counts.max() > pool:
-        raise ValueError(f"a query has {counts.max()} hits in a pool of {pool}")
-    drawn = np.arange(pool)
-    total = np.zeros(pool + 1)
-    for count, weight in zip(counts, times, strict=True):
-        # Hypergeometric: the next draw misses with chance (pool - count - r) / (pool - r).
-        miss = np.maximum(pool - count - drawn, 0) / (pool - drawn)
-        total += weight * np.concatenate(([1.0], np.cumprod(miss)))
-    return total / times.sum()
-
-
-def chance_recall_at_k(pool: int, relevant: np.ndarray, k: int) -> float:
-    """Expected R@k of a random order, exactly: mean of 1 - C(pool - m, k) / C(pool, k).
-
-    `relevant` [Q] holds m, the number of right candidates of each query; queries with none do not
-    count.
-
-    >>> round(chance_recall_at_k(100, np.array([1, 1]), 10), 6)
-    0.1
-    """
-    return float(1.0 - _still_without(pool, relevant)[min(k, pool)])
-
-
-def chance_reciprocal_rank(pool: int, relevant: np.ndarray) -> float:
-    """Expected MRR of a random order.
-
-    >>> chance_reciprocal_rank(2, np.array([1]))
-    0.75
-    """
-    without = _still_without(pool, relevant)
-    if np.isnan(without[0]):
-        return float("nan")
-    return float(((without[:-1] - without[1:]) / np.arange(1, pool + 1)).sum())
-
-
-def chance_median_rank(pool: int, relevant: np.ndarray) -> float:
-    """Median rank of the first hit over queries and random orders.
-
-    >>> chance_median_rank(100, np.array([1]))
-    50.0
-    """
-    without = _still_without(pool, relevant)
-    if np.isnan(without[0]):
-        return float("nan")
-    # 1e-12: rounding in the products must not push a median that is met exactly one rank on.
-    return float(np.flatnonzero(without <= 0.5 + 1e-12)[0])

@@ -187,10 +187,7 @@ def _write_card(
         data=found.data,
         curves=_curves(run),
         scores=found.scores,
-        predictions=[
-            *(p for name, p in found.predictions.items() if name != "retrieval"),
-            *found.beside,
-        ],
+        predictions=[*found.predictions.values(), *found.beside],
         examples=examples(retrieval, part) if images and retrieval is not None else (),
         heatmaps=heatmaps(model, part, zero_shot) if images else (),
         preprocessing=model.preprocessing.describe(),

@@ -14,6 +14,7 @@ from asclip.data.dataset import Dataset
 from asclip.data.prompts import PromptSet
 from asclip.data.texts import told
 from asclip.metrics.classification import auroc
+from asclip.tasks.crossmodal.retrieval import wording
 from asclip.types import Predictions
 
 if TYPE_CHECKING:
@@ -70,7 +71,11 @@ def similarity_map(model: Any, study: Dataset, phrase: str) -> np.ndarray | None
 def examples(
     found: Predictions, part: Dataset, *, right: int = 3, wrong: int = 3
 ) -> list[RetrievalExample]:
-    """Image-to-text queries that were answered at once, and the ones that were missed most."""
+    """Image-to-text queries that were answered at once, and the ones that were missed most.
+
+    Their candidates are the three best distinct texts among the ten places that the predictions
+    hold; fewer where one text fills these places.
+    """
     rank = found.scores[:, 0]
     asked = np.flatnonzero(~np.isnan(rank))
     order = asked[np.argsort(rank[asked], kind="stable")]
@@ -82,16 +87,17 @@ def examples(
 
     def example(row: int) -> RetrievalExample:
         top, similarity, hit = (
-            np.asarray(found.provenance[f"image_to_text_top{name}"])[row, :3]
+            np.asarray(found.provenance[f"image_to_text_top{name}"])[row]
             for name in ("", "_similarity", "_hits")
         )
+        # Studies with one text are equal candidates: shown once, by the first of them.
+        first = {wording(texts[top[place]]): place for place in np.flatnonzero(top >= 0)[::-1]}
+        shown = sorted(first.values())[:3]
         return RetrievalExample(
             image=picture(part, row),
             text=texts[row],
             candidates=[
-                (texts[other], float(close), bool(true))
-                for other, close, true in zip(top, similarity, hit, strict=True)
-                if other >= 0
+                (texts[top[place]], float(similarity[place]), bool(hit[place])) for place in shown
             ],
             first_hit_rank=int(rank[row]),
         )

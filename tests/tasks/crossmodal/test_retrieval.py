@@ -79,6 +79,10 @@ def test_scores_have_pool_chance_and_intervals(toy_data, toy_model) -> None:
         assert (recall.pool, recall.n, recall.label, recall.seed) == (28, 28, "", 2)
         # 26 queries with one right answer of 28, two with two
         one, two = 5 / 28, 1 - (23 * 22) / (28 * 27)
+        if way == "image_to_text":
+            # 27 texts, of which the doubled one moves as one: a single text is among the first
+            # five with at most three texts before it, or with four that are not the doubled one.
+            one, two = (4 + 22 / 26) / 27, 5 / 27
         assert recall.chance == pytest.approx((26 * one + 2 * two) / 28)
         assert scores[f"{way}_MRR"].value == pytest.approx((1 / rank).mean())
         assert scores[f"{way}_median_rank"].value == np.median(rank)
@@ -98,6 +102,23 @@ def test_an_untrained_model_is_at_chance_and_a_constant_one_below(toy_data, toy_
     constant = toy_model(words, scorer=lambda i, t: torch.zeros(len(i.pooled), len(t.pooled)))
     predictions = Retrieval().predict(constant, data)
     assert (predictions.scores == 300).all()
+
+
+def test_an_untrained_model_is_at_chance_where_texts_repeat(toy_data, toy_model) -> None:
+    rng = np.random.default_rng(0)
+    size = np.array([20, 8, 5, 3, 2, 1, 1])
+    texts = np.repeat([f"t{group}" for group in range(len(size))], size).tolist()
+    vectors = rng.normal(size=(len(texts), 4))
+    found = []
+    for _ in range(150):
+        words = {text: rng.normal(size=4) for text in dict.fromkeys(texts)}
+        task = Retrieval(resamples=2)
+        predictions = task.predict(toy_model(words), toy_data(vectors, text=texts))
+        found.append({score.metric: score for score in task.evaluate(predictions)})
+    for name in ("R@1", "R@5", "R@10", "MRR"):
+        values = [scores[f"image_to_text_{name}"].value for scores in found]
+        chance = found[0][f"image_to_text_{name}"].chance
+        assert np.mean(values) == pytest.approx(chance, abs=0.06)
 
 
 def test_no_text_at_all_is_nan_with_a_reason(toy_data, toy_model) -> None:

@@ -8,7 +8,9 @@ pessimistic (see `metrics.ranking`).
 
 Takes    a model (`encode_images`, `encode_texts`, `score`) and a data set
 Gives    ranks of the first hit as predictions; R@1, R@5, R@10, median rank and MRR in both
-         directions, each with its pool, the exact value of a random order and an interval
+         directions, each with its pool, the exact value of a random order and an interval. In a
+         random order of texts all studies with one text stand together, since the text has one
+         similarity to an image; images have one each.
 """
 
 from __future__ import annotations
@@ -21,15 +23,9 @@ import numpy as np
 from asclip.data.texts import told
 from asclip.errors import DataError
 from asclip.metrics.bootstrap import bootstrap_mean, interval, percentile_interval
+from asclip.metrics.chance import chance_median_rank, chance_recall_at_k, chance_reciprocal_rank
 from asclip.metrics.known import mean_of_defined
-from asclip.metrics.ranking import (
-    Ranked,
-    chance_median_rank,
-    chance_recall_at_k,
-    chance_reciprocal_rank,
-    median_rank,
-    rank_queries,
-)
+from asclip.metrics.ranking import Ranked, median_rank, rank_queries
 from asclip.tasks.provenance import provenance, record, who
 from asclip.tasks.similarity import CHUNK, similarity, take
 from asclip.types import Encoded, Predictions, Score
@@ -74,7 +70,7 @@ class Retrieval:
         facts |= {
             "text": self.text,
             "pool": len(rows),
-            "distinct_texts": len({_same(texts[row]) for row in rows}),
+            "distinct_texts": len({wording(texts[row]) for row in rows}),
             "left_out": {str(w): int((why_not == w).sum()) for w in np.unique(why_not) if w},
         }
         ranks, right = np.full((len(data), 2), np.nan), np.full((len(data), 2), np.nan)
@@ -112,14 +108,19 @@ class Retrieval:
         return texts, np.where(empty, "empty_text", np.where(flags, "placeholder_text", ""))
 
 
-def _same(text: str) -> str:
+def wording(text: str) -> str:
+    """A text without regard to case and white space; texts of one wording count as one.
+
+    >>> wording("No  Effusion. ") == wording("no effusion.")
+    True
+    """
     return " ".join(text.casefold().split())
 
 
 def _rank(texts: list[str], model: Any, images: Encoded) -> dict[str, Ranked]:
     """Both directions of m images and their m texts."""
     _, first, group = np.unique(
-        [_same(text) for text in texts], return_index=True, return_inverse=True
+        [wording(text) for text in texts], return_index=True, return_inverse=True
     )
     # One wording stands for all that say the same: each is encoded and scored once.
     encoded = model.encode_texts([texts[index] for index in first])
@@ -166,8 +167,10 @@ def _evaluate_way(predictions: Predictions, way: int, resamples: int) -> list[Sc
     columns[~asked] = np.nan
     names = [*(f"R@{k}" for k in CUTS), "MRR", "median_rank"]
     values = [*mean_of_defined(columns), median_rank(rank)]
-    chances = [*(chance_recall_at_k(pool, counts, k) for k in CUTS)]
-    chances += [chance_reciprocal_rank(pool, counts), chance_median_rank(pool, counts)]
+    blocks = DIRECTIONS[way] == "image_to_text"
+    chances = [*(chance_recall_at_k(pool, counts, k, blocks=blocks) for k in CUTS)]
+    chances += [chance_reciprocal_rank(pool, counts, blocks=blocks)]
+    chances += [chance_median_rank(pool, counts, blocks=blocks)]
     intervals = [(np.nan, np.nan)] * len(names)
     if len(np.unique(patients[asked])) > 1:
         keywords = {"groups": patients[asked], "resamples": resamples}
