@@ -83,6 +83,8 @@ def _train(
         step += 1  # from here on: steps done
         if asked and step < steps:
             state.save(step)
+            if log is not None:
+                log.close()
             raise KeyboardInterrupt
         if not (step % EVERY == 0 or step in marks or step == steps):
             continue
