@@ -1,6 +1,8 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both make the environment first.
 PYTHON ?= python3.11
 VENV := .venv
+# The peers bring a torchvision that may not fit this torch, and then break parts of transformers.
+PEERS := .venv-bench
 BIN := $(VENV)/bin
 
 .PHONY: setup demo test lint bench clean help
@@ -38,8 +40,10 @@ lint: setup
 
 bench: setup
 	@mkdir -p runs/benchmarks
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group bench
-	for name in benchmarks/*.py; do $(BIN)/python $$name --out runs/benchmarks/$$(basename $$name .py).json; done
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[weights]" --group bench
+	for name in benchmarks/*.py; do $(PEERS)/bin/python $$name --out runs/benchmarks/$$(basename $$name .py).json; done
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(PEERS) runs

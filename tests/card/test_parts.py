@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import doctest
-import importlib
 import io
 import math
 from dataclasses import replace
@@ -21,16 +19,6 @@ from asclip.card.roc import plots, roc_points
 from asclip.card.tables import arrange
 from asclip.metrics.classification import auroc
 from asclip.types import Predictions, Score
-
-MODULES = ("marks", "names", "privacy", "view", "words")
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_doctests(name: str) -> None:
-    found = doctest.testmod(importlib.import_module(f"asclip.card.{name}"))
-    assert found.failed == 0
-    assert found.attempted > 0
-
 
 # --- tables ---------------------------------------------------------------------------------------
 

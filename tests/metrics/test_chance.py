@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from itertools import permutations
 
 import numpy as np
@@ -21,12 +20,6 @@ def ranks_of_blocks(sizes: np.ndarray, orders: np.ndarray) -> np.ndarray:
     ranks = np.empty(orders.shape, dtype=np.int64)
     np.put_along_axis(ranks, orders, behind - sizes[orders] + 1, axis=1)
     return ranks
-
-
-def test_doctests() -> None:
-    found = doctest.testmod(own)
-    assert found.failed == 0
-    assert found.attempted > 0
 
 
 def test_chance_equals_simulation() -> None:

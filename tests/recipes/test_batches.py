@@ -49,6 +49,18 @@ def test_two_processes_see_together_what_one_sees(data: Path, texts: str) -> Non
         assert torch.equal(joined, whole.facts.targets[name])
 
 
+@pytest.mark.parametrize("texts", ["mixed", "sentences"])
+def test_whole_says_how_often_the_whole_text_comes(data: Path, texts: str) -> None:
+    for whole in (0.0, 1.0):
+        batches = make(data, texts=texts, whole=whole, per_study=1)
+        for step in range(6):
+            targets = batches.at(step).facts.targets
+            said = set(zip(targets["owner"].tolist(), targets["text"].tolist(), strict=True))
+            for study in set(targets["owner"].tolist()):
+                # Every drawn report has two sentences, so its whole text is none of them.
+                assert ((study, int(batches.pieces.whole[study])) in said) == bool(whole)
+
+
 def test_rows_of_the_tokens_are_the_texts_of_the_studies(data: Path) -> None:
     batches = make(data, texts="report")
     batch = batches.at(0)

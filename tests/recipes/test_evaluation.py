@@ -88,11 +88,14 @@ def test_a_run_without_text_does_not_answer_prompts(bound: Path, data: Path, pro
         predict(bound, [data.parent / "png" / "0.png"], str(prompts))
 
 
-def test_another_split_replaces_nothing(run: Path, scored, prompts: Path) -> None:
+def test_another_split_replaces_nothing(run: Path, bound: Path, scored, prompts: Path) -> None:
     before = (run / "scores.json").read_bytes()
     heard: list[str] = []
     found = evaluate(run, split="val", prompts=[str(prompts)], say=heard.append)
     assert {one.split for one in found} == {"val"}
+    evaluate(bound, split="val")
+    beside = evaluate(run, split="val", prompts=[str(prompts)], bound=bound, images=False)
+    assert {one.split for one in beside} == {"val"}  # not the bound's scores of the test split
     assert (run / "scores.json").read_bytes() == before
     assert (run / "scores-reports-val.json").exists()
     assert (run / "card-reports-val.html").exists()

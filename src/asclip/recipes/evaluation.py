@@ -92,7 +92,7 @@ def evaluate(
             f"set names ({', '.join(list_prompt_sets())}); give --prompts FILE"
         )
     if bound is not None:
-        found.bound = read_scores(bound / "scores.json")
+        found.bound = read_scores(bound / f"scores{other}.json")
         beside = bound / "predictions" / f"supervised{other}.npz"
         found.beside = [read_predictions(beside)] if beside.exists() else []
     written = out or run / f"scores{other}.json"
