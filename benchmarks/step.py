@@ -83,7 +83,7 @@ def peer(size: int, patch: int, precision: str) -> tuple[Callable[..., float], i
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     rest = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": rest, "weight_decay": 0.0}, {"params": decayed, "weight_decay": 0.2}]
-    optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.98), eps=1e-6, foreach=True)
+    optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.98), eps=1e-6, fused=True)
 
     def step(pixels: torch.Tensor, tokens: Tokens) -> float:
         optimizer.zero_grad()

@@ -193,6 +193,13 @@ def test_a_bad_size_is_refused(word: str) -> None:
         arguments.size(word)
 
 
+@pytest.mark.parametrize("word", ["", "0.8", "0.7,0.2", "a,b,c", "0.7,0.3,nan"])
+def test_bad_fractions_are_refused(word: str) -> None:
+    with pytest.raises(AsclipError, match="--fractions"):
+        arguments.fractions(word)
+    assert arguments.fractions("0.5, 0.2,0.3") == (0.5, 0.2, 0.3)
+
+
 def test_pretrain_passes_recipe_parameters(
     stand_in: Stand, capsys: pytest.CaptureFixture[str]
 ) -> None:

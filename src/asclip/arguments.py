@@ -5,6 +5,7 @@ Only the standard library is imported, so that `asclip --help` stays fast.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -110,6 +111,24 @@ def size(word: str) -> tuple[int, ...]:
             f"(slices x rows x columns), each at least 8, got {word!r}"
         )
     return numbers * 2 if len(numbers) == 1 else numbers
+
+
+def fractions(word: str) -> tuple[float, ...]:
+    """Shares of the patients: "0.7,0.1,0.2" -> (0.7, 0.1, 0.2); `data.splits` checks their sum.
+
+    Raises:
+        AsclipError: not three finite numbers.
+    """
+    try:
+        numbers = tuple(float(part) for part in word.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != 3 or not all(math.isfinite(number) for number in numbers):
+        raise AsclipError(
+            "--fractions takes the shares of train, val and test, such as 0.7,0.1,0.2, "
+            f"got {word!r}"
+        )
+    return numbers
 
 
 def split_options(

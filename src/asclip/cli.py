@@ -118,6 +118,9 @@ def ingest(
     channels: Annotated[int, typer.Option(help="1 grey or 3 colour.")] = 1,
     fit: Annotated[str, typer.Option(help="pad | crop (true aspect) | squash.")] = "pad",
     name: Annotated[str | None, typer.Option(help="Name of the data set.")] = None,
+    fractions: Annotated[
+        str, typer.Option(help="Patients for train,val,test; a split column wins.")
+    ] = "0.7,0.1,0.2",
     seed: Seed = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; default: continue.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first studies.")] = None,
@@ -129,6 +132,7 @@ def ingest(
     """Decode a table of images and reports once into a data set, split by patient."""
     columns = arguments.mapping(map or [])
     steps = {"size": arguments.size(size), "window": arguments.window(window)}
+    shares = arguments.fractions(fractions)
     from asclip.data.ingest import ingest as run
     from asclip.data.progress import track
     from asclip.data.sources.table import Table
@@ -137,8 +141,8 @@ def ingest(
     source = Table(table, root=root, mapping=columns, name=name)
     preprocessing = Preprocessing(channels=channels, fit=fit, **steps)
     data = run(
-        source, out, preprocessing, seed=seed, fresh=fresh, limit=limit, workers=workers,
-        on_leak=on_leak, progress=track,
+        source, out, preprocessing, seed=seed, fractions=shares, fresh=fresh, limit=limit,
+        workers=workers, on_leak=on_leak, progress=track,
     )  # fmt: skip
     say(*terminal.ingested(data.describe()), f"written: {out}")
     say(f"next: asclip pretrain {out} --recipe clip --out RUN")

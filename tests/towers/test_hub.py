@@ -148,3 +148,21 @@ def test_the_recorded_statistics_of_the_input_are_read(tmp_path):
     assert (mean, std) == (pytest.approx((0.5,)), pytest.approx((0.2,)))
     assert weights.input_statistics("efficientnet-lite0", 1) == ((127 / 255,), (128 / 255,))
     assert weights.input_statistics("tiny", 1) is None
+
+
+@pytest.mark.parametrize("kind", ["vit", "dinov2", "convnext", "clip"])
+def test_under_autocast_the_residual_stream_is_bfloat16_and_near_float32(kind, tmp_path):
+    vision(kind).save_pretrained(tmp_path / "net")
+    channels = 1 if kind == "vit" else 3
+    config = ImageConfig(f"hf:{tmp_path / 'net'}", 16, channels, (32, 32))
+    tower = image_tower(config).eval()
+    seen = []
+    net = tower.backbone.net
+    net.embeddings.register_forward_hook(lambda module, inputs, out: seen.append(out))
+    x = torch.randn(4, channels, 32, 32)
+    with torch.no_grad():
+        exact = tower(x).pooled
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = tower(x).pooled.float()
+    assert [out.dtype for out in seen] == [torch.float32, torch.bfloat16]
+    assert torch.nn.functional.cosine_similarity(exact, rough).min() > 0.99

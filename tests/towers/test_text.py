@@ -17,7 +17,7 @@ def tokens(*lengths: int, width: int | None = None) -> Tokens:
     return Tokens(ids * mask, mask)
 
 
-@pytest.mark.parametrize("name", ["tiny", "small", "base"])
+@pytest.mark.parametrize("name", ["tiny", "small", "base", "words"])
 def test_presets_give_pooled_and_local_vectors(name):
     tower = text_tower(TextConfig(name, **SMALL))
     encoded = tower(tokens(5, 3))
@@ -49,6 +49,15 @@ def test_order_of_words_matters():
     x = tokens(4)
     turned = Tokens(x.ids.flip(1), x.mask)
     assert (tower(x).pooled - tower(turned).pooled).abs().max() > 1e-4
+
+
+def test_a_bag_of_words_has_no_order_and_no_padding():
+    tower = text_tower(TextConfig("words", **SMALL)).eval()
+    x = tokens(4)
+    turned = Tokens(x.ids.flip(1), x.mask)
+    torch.testing.assert_close(tower(x).pooled, tower(turned).pooled)
+    torch.testing.assert_close(tower(x).pooled, tower(tokens(4, width=17)).pooled)
+    assert (tower(x).pooled - tower(tokens(5)).pooled).abs().max() > 1e-4
 
 
 def test_pooling_reads_real_tokens_only():

@@ -14,6 +14,10 @@ from asclip.train.settings import Settings
 
 # Small batches: more steps, and a report brings most of what it says; see LOG.md.
 BASE = Settings(batch=64, per_study=6, whole=0.3)
+# A thousand pairs or two are learned by heart; see LOG.md, "medpix2 from scratch".
+FEW = Settings(
+    text_tower="words", texts="mixed", whole=0.6, batch=64, epochs=40, augment=2.0, dropout=0.3
+)
 LABELS = Settings(batch=64, lr=3e-3)
 REPORTS = Settings(texts="report")
 SENTENCE = Settings(texts="sentence")
@@ -52,6 +56,18 @@ def clip(
     same_patient: str = "negative",
 ) -> nn.Module:
     """CLIP on sentences: each report brings its text and its sentences; shared ones are shared."""
+    return Clip(temperature=temperature, same_text=same_text, same_patient=same_patient)
+
+
+def clip_few(
+    settings: Settings = FEW,
+    labels: tuple[str, ...] = (),
+    *,
+    temperature: float = 0.07,
+    same_text: str = "positive",
+    same_patient: str = "neutral",
+) -> nn.Module:
+    """CLIP from scratch on a few thousand pairs: word vectors as text tower, much augmentation."""
     return Clip(temperature=temperature, same_text=same_text, same_patient=same_patient)
 
 
@@ -130,6 +146,7 @@ def supervised(settings: Settings = LABELS, labels: tuple[str, ...] = ()) -> nn.
 
 RECIPES: dict[str, Callable[..., nn.Module]] = {
     "clip": clip,
+    "clip-few": clip_few,
     "clip-reports": clip_reports,
     "convirt": convirt,
     "siglip": siglip,

@@ -3,7 +3,7 @@
     Tokens [B, T] -> backbone -> hidden states [B, T, F] -> pool -> projection -> [B, D]
 
 Presets `tiny`, `small`, `base` are our own transformer (transformer.py) for a vocabulary learned
-from the user's reports; `hf:ORG/NAME` or `hf:FOLDER` is any text encoder of `transformers`, and
+from the user's reports, `words` an average of word vectors (words.py) for few of them; `hf:ORG/NAME` or `hf:FOLDER` is any text encoder of `transformers`, and
 `all-minilm-l6-v2` has sentence-embedding weights that ship as a package (weights.py).
 """
 
@@ -21,6 +21,7 @@ from asclip.towers import hub, weights
 from asclip.towers.checkpoint import read_config
 from asclip.towers.projection import Projection
 from asclip.towers.transformer import TextTransformer
+from asclip.towers.words import Words
 from asclip.types import Encoded, Tokens
 
 TRANSFORMERS: dict[str, dict[str, int]] = {
@@ -28,6 +29,8 @@ TRANSFORMERS: dict[str, dict[str, int]] = {
     "small": {"width": 320, "layers": 4, "heads": 8},
     "base": {"width": 512, "layers": 8, "heads": 8},
 }
+WORDS_WIDTH = 128
+OWN = (*TRANSFORMERS, "words")
 POOLINGS = ("mean", "first", "last")
 
 
@@ -115,7 +118,7 @@ class TextTower(nn.Module):
 
     def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.locked):
-            if isinstance(self.backbone, TextTransformer):
+            if isinstance(self.backbone, (TextTransformer, Words)):
                 return self.backbone(ids, mask)
             # Without padding no mask is given: attention then takes its faster way.
             given = None if bool(mask.all()) else mask.long()
@@ -172,7 +175,7 @@ def pool(hidden: Tensor, mask: Tensor, how: str) -> Tensor:
 
 
 def _features(backbone: Any) -> int:
-    if isinstance(backbone, TextTransformer):
+    if isinstance(backbone, (TextTransformer, Words)):
         return backbone.words.embedding_dim
     return int(backbone.config.hidden_size)
 
@@ -185,9 +188,11 @@ def _build(config: TextConfig) -> Any:
             dropout=config.dropout,
             **TRANSFORMERS[config.name],
         )
+    if config.name == "words":
+        return Words(config.vocabulary, WORDS_WIDTH)
     if config.name in ("hf", *weights.TEXT):
         return hub.model_from_architecture(config.architecture or {})
-    known = [*TRANSFORMERS, *weights.TEXT, "hf:ORG/NAME"]
+    known = [*OWN, *weights.TEXT, "hf:ORG/NAME"]
     raise ModelError(f"no text tower is called {config.name!r}; {nearest(config.name, known)}")
 
 
@@ -196,12 +201,12 @@ def text_tower(
 ) -> TextTower:
     """A text tower, with the pretrained weights of its name where there are any.
 
-    Names: `tiny`, `small`, `base` (random weights), `all-minilm-l6-v2`, `hf:ORG/NAME`,
+    Names: `tiny`, `small`, `base`, `words` (random weights), `all-minilm-l6-v2`, `hf:ORG/NAME`,
     `hf:FOLDER`. With `hf:` and random weights, `vocabulary` replaces the architecture's own; with
     pretrained ones the vocabulary and the longest text are the checkpoint's.
     """
     name = config.name
-    if name in TRANSFORMERS:
+    if name in OWN:
         return TextTower(config)
     if name in weights.TEXT:
         source, config = str(weights.folder(name)), replace(config, weights=name)

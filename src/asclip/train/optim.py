@@ -19,7 +19,7 @@ def adamw(modules: Iterable[nn.Module], *, lr: float, weight_decay: float) -> to
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), eps=1e-6, foreach=True)
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), eps=1e-6, fused=True)
 
 
 def rate(step: int, steps: int, warmup: float) -> float:
@@ -47,8 +47,7 @@ class Average:
     def update(self, step: int) -> None:
         """Take in the weights after `step`."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for shadow, live in zip(self.shadow, self.live, strict=True):
-            shadow.lerp_(live.detach(), 1 - decay)
+        torch._foreach_lerp_(self.shadow, self.live, 1 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:

@@ -18,7 +18,7 @@ class Settings:
 
     Attributes:
         image_tower: preset (tiny, small, base), packaged weights, `hf:NAME` or a local folder.
-        text_tower: the same for text.
+        text_tower: the same for text; `words` averages word vectors, for few texts.
         width: D, the width of the joint space.
         hidden: width of a hidden layer in the projections; 0 = linear projections.
         lock: "none", "image", "text" or "both": frozen backbones, whose features are cached.
