@@ -3,8 +3,9 @@
     Tokens [B, T] -> backbone -> hidden states [B, T, F] -> pool -> projection -> [B, D]
 
 Presets `tiny`, `small`, `base` are our own transformer (transformer.py) for a vocabulary learned
-from the user's reports, `words` an average of word vectors (words.py) for few of them; `hf:ORG/NAME` or `hf:FOLDER` is any text encoder of `transformers`, and
-`all-minilm-l6-v2` has sentence-embedding weights that ship as a package (weights.py).
+from the user's reports, `words` an average of word vectors (words.py) for few of them;
+`hf:ORG/NAME` or `hf:FOLDER` is any text encoder of `transformers`, and `all-minilm-l6-v2` has
+sentence-embedding weights that ship as a package (weights.py).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A bag of words: the vector of each word alone, whatever stands around it.
 
-The tower averages them into a text (deep averaging network: Iyyer et al. 2015, ACL P15-1162). On a
-thousand or two of captions it learns more than attention does, in half the time: there is one
-vector to learn for a word, and none for what words do to one another. It does not know "no effusion,
-but consolidation" from "no consolidation, but effusion".
+The tower averages them into a text (deep averaging network: Iyyer et al. 2015, ACL P15-1162). Of a
+thousand or two of texts it learns more than attention does, in half the time: there is one vector
+to learn for a word, and nothing for what words do to one another. For that reason it cannot tell
+"no effusion, but consolidation" from "no consolidation, but effusion".
 """
 
 from __future__ import annotations

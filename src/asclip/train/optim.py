@@ -47,7 +47,8 @@ class Average:
     def update(self, step: int) -> None:
         """Take in the weights after `step`."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.shadow, self.live, 1 - decay)
+        for shadow, live in zip(self.shadow, self.live, strict=True):
+            shadow.lerp_(live.detach(), 1 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:
