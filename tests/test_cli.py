@@ -150,6 +150,9 @@ def test_map_takes_several_words_and_repeated_options(
     preprocessing = ingested[0][0][2]
     assert (preprocessing.size, preprocessing.window) == ((64, 48), (-160.0, 240.0))
     assert ingested[0][1]["on_leak"] == "move"
+    assert ingested[0][1]["fractions"] == (0.7, 0.1, 0.2)
+    assert cli.main([*words.split(), "--fractions", "0.5,0.2,0.3"]) == 0
+    assert ingested[1][1]["fractions"] == (0.5, 0.2, 0.3)
     assert "note: 1 file was left out" in capsys.readouterr().err
 
 

@@ -12,6 +12,7 @@ from asclip.data.sources.table import Table
 from asclip.files.preprocessing import Preprocessing
 from asclip.phantom.hospital import write
 from asclip.recipes.evaluation import evaluate
+from asclip.recipes.options import choose
 from asclip.recipes.pretraining import pretrain
 
 SIZE = 128  # pixels: what two cores can learn from in two minutes
@@ -45,7 +46,7 @@ def demo(
     evaluate(bound)
     stage(f"pre-training with recipe {recipe!r} -> {out}")
     # Of two thousand reports, word vectors learn more than attention does, in less time (LOG.md).
-    few = {} if recipe == "locked" else {"text_tower": "words"}
+    few = {"text_tower": "words"} if choose(recipe, {})[0].lock == "none" else {}
     pretrain(data, recipe, out, {**given, **few}, progress=track, say=say)
     stage("evaluation and report card")
     evaluate(out, prompts=["phantom-findings"], bound=bound, say=say)

@@ -68,7 +68,13 @@ def clip_few(
     same_patient: str = "neutral",
 ) -> nn.Module:
     """CLIP from scratch on a few thousand pairs: word vectors as text tower, much augmentation."""
-    return Clip(temperature=temperature, same_text=same_text, same_patient=same_patient)
+    return clip(
+        settings,
+        labels,
+        temperature=temperature,
+        same_text=same_text,
+        same_patient=same_patient,
+    )
 
 
 def clip_reports(

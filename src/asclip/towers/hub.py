@@ -34,7 +34,11 @@ def model_from_architecture(architecture: dict[str, Any]) -> Any:
     if "model_type" not in architecture:
         raise ModelError("a transformers tower needs its architecture with a 'model_type'")
     config = AutoConfig.for_model(**architecture)
-    return _trim(AutoModel.from_config(config))
+    net = _trim(AutoModel.from_config(config))
+    embeddings = getattr(net, "embeddings", None)
+    if isinstance(embeddings, nn.Module):
+        embeddings.register_forward_hook(_lower)
+    return net
 
 
 def read_architecture(
@@ -118,7 +122,7 @@ def _lower(module: nn.Module, inputs: Any, out: Any) -> Any:
     """Under autocast, embeddings in its dtype, so that the residual stream is in it as well.
 
     Position embeddings in float32 would make every addition and norm behind them float32, too:
-    a fifth of a step on CPU cores, for digits that the next matrix product rounds off.
+    a sixth of a step on CPU cores, for digits that the next matrix product rounds off.
     """
     if isinstance(out, Tensor) and torch.is_autocast_enabled(out.device.type):
         return out.to(torch.get_autocast_dtype(out.device.type))
@@ -127,9 +131,6 @@ def _lower(module: nn.Module, inputs: Any, out: Any) -> Any:
 
 def _trim(net: Any) -> Any:
     """Without the parts whose output no tower reads, so that every parameter has a gradient."""
-    embeddings = getattr(net, "embeddings", None)
-    if isinstance(embeddings, nn.Module):
-        embeddings.register_forward_hook(_lower)
     pooler = getattr(net, "pooler", None)
     if isinstance(pooler, nn.Module) and any(True for _ in pooler.parameters()):
         net.pooler = None
