@@ -46,9 +46,29 @@ class ToyEncoder(nn.Module):
         return Encoded(vectors.mean(1), vectors if local else None)
 
 
+# Facts with a row a text; all others have a row a study.
+OF_TEXTS = ("owner", "text", "stated", "meaning")
+FINDINGS, PLACES = 3, 5
+
+
 def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch:
-    """Studies of 3 patients; each brings 1 to 3 of 5 texts, so texts repeat across studies."""
+    """Studies of 3 patients with every stream and fact that an objective may ask for.
+
+    Each brings 1 to 3 of 5 texts, so texts repeat across studies.
+    """
     g = torch.Generator().manual_seed(seed)
+
+    def some(count: int) -> Tokens:
+        ids = torch.randint(1, 11, (count, 4), generator=g)
+        return Tokens(ids, torch.arange(4) < torch.randint(1, 5, (count, 1), generator=g))
+
+    def truth(*shape: int) -> torch.Tensor:
+        values = torch.randint(0, 3, shape, generator=g).float()
+        return values.masked_fill(values == 2, float("nan"))
+
+    def directions(count: int) -> torch.Tensor:
+        return nn.functional.normalize(torch.randn(count, 6, generator=g), dim=1)
+
     images = torch.randn(studies, 1, 4, 4, generator=g)
     ids = torch.randint(1, 11, (5, 4), generator=g)
     mask = torch.arange(4) < torch.tensor([4, 3, 2, 4, 1])[:, None]
@@ -59,40 +79,69 @@ def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch
         owner += [100 + study] * count
     labels = torch.randint(0, 2, (studies, 2), generator=g).float()
     labels[0, 1] = float("nan")
-    facts = Facts(
-        torch.arange(studies) // 2,
-        labels,
-        {
-            "study": 100 + torch.arange(studies),
-            "owner": torch.tensor(owner),
-            "text": torch.tensor(rows),
-        },
+    text = torch.tensor(rows)
+    findings = truth(studies, FINDINGS)
+    places = torch.rand(studies, FINDINGS, PLACES, generator=g) < 0.4
+    second, gapped = some(studies), some(studies)
+    targets = {
+        "study": 100 + torch.arange(studies),
+        "owner": torch.tensor(owner),
+        "text": text,
+        "findings": findings,
+        "stated": truth(5, FINDINGS)[text],
+        "location": (places & (findings == 1)[..., None]).float(),
+        "meaning": directions(5)[text],
+        "report": directions(studies),
+        "has_view": torch.arange(studies) % 3 > 0,
+        "has_second": torch.arange(studies) % 4 > 0,
+        "has_prior": torch.arange(studies) % 2 > 0,
+        "change": truth(studies, FINDINGS) - 0.0,
+        "patches": torch.randn(studies, 4, 4, generator=g),
+        "holes": torch.rand(studies, 4, generator=g).argsort(1) < 2,
+        "words": torch.randint(1, 11, (studies, 4), generator=g),
+        "gaps": gapped.mask & (torch.arange(4) % 2 == 0),
+        "meta": truth(studies, 3),
+    }
+    streams = {
+        name: torch.randn(studies, 1, 4, 4, generator=g) for name in ("view", "prior", "masked")
+    }
+    return Batch(
+        {"image": images, **streams},
+        {"text": Tokens(ids, mask, text), "second": second, "gapped": gapped},
+        Facts(torch.arange(studies) // 2, labels, targets),
+        {"definitions": some(FINDINGS), "places": some(PLACES)},
     )
-    tokens = Tokens(ids, mask, torch.tensor(rows))
-    return Batch({"image": images}, {"text": tokens}, facts)
+
+
+def reorder(batch: Batch, studies: torch.Tensor, texts: torch.Tensor) -> Batch:
+    """Some rows of a batch: `studies` of what has a row a study, `texts` of what has one a text."""
+    t, tokens, labels = batch.facts.targets, batch.texts["text"], batch.facts.labels
+    assert isinstance(tokens, Tokens)
+    assert tokens.rows is not None
+    distinct, inverse = torch.unique(tokens.rows[texts], return_inverse=True)
+    longest = int(tokens.mask[distinct].sum(1).max())
+    facts = Facts(
+        batch.facts.patient[studies],
+        None if labels is None else labels[studies],
+        {k: v[texts if k in OF_TEXTS else studies] for k, v in t.items()},
+    )
+    own = {
+        k: Tokens(x.ids[studies], x.mask[studies])
+        for k, x in batch.texts.items()
+        if k != "text" and isinstance(x, Tokens)
+    }
+    cut = Tokens(tokens.ids[distinct][:, :longest], tokens.mask[distinct][:, :longest], inverse)
+    images = {k: x[studies] for k, x in batch.images.items() if isinstance(x, torch.Tensor)}
+    return Batch(images, {"text": cut, **own}, facts, batch.knowledge)
 
 
 def rank_share(batch: Batch, rank: int, ranks: int) -> Batch:
     """What one of several processes sees of a batch: its studies and their texts."""
     studies = len(batch.facts.patient)
-    rows = slice(studies * rank // ranks, studies * (rank + 1) // ranks)
+    rows = torch.arange(studies * rank // ranks, studies * (rank + 1) // ranks)
     t = batch.facts.targets
-    mine = torch.isin(t["owner"], t["study"][rows])
-    tokens = batch.texts["text"]
-    assert isinstance(tokens, Tokens)
-    assert tokens.rows is not None
-    distinct, inverse = torch.unique(tokens.rows[mine], return_inverse=True)
-    longest = int(tokens.mask[distinct].sum(1).max())
-    cut = Tokens(tokens.ids[distinct][:, :longest], tokens.mask[distinct][:, :longest], inverse)
-    labels = batch.facts.labels
-    facts = Facts(
-        batch.facts.patient[rows],
-        None if labels is None else labels[rows],
-        {"study": t["study"][rows], "owner": t["owner"][mine], "text": t["text"][mine]},
-    )
-    image = batch.images["image"]
-    assert isinstance(image, torch.Tensor)
-    return Batch({"image": image[rows]}, {"text": cut}, facts)
+    mine = torch.isin(t["owner"], t["study"][rows]).nonzero()[:, 0]
+    return reorder(batch, rows, mine)
 
 
 def gradients(*modules: nn.Module) -> dict[str, torch.Tensor]:

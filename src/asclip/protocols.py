@@ -38,7 +38,8 @@ class Objective(Protocol):
 
     `needs` names what it reads, out of "image.pooled", "image.local", "text.pooled",
     "text.local", "<other>.pooled", "<other>.local", "facts.patient", "facts.labels",
-    "facts.<target>". The step gathers and stores nothing else.
+    "facts.<target>"; the others and targets are those of `Pair` and `Facts`. The step gathers and
+    stores nothing else.
     """
 
     needs: frozenset[str]

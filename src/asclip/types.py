@@ -102,7 +102,13 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Embeddings that an objective compares; `others` holds second views, second texts, priors."""
+    """Embeddings that an objective compares; `others` holds every further stream by its name.
+
+    Of the studies, one row each: "view" (a second image), "second" (a second text), "prior" (an
+    image of an earlier study), "masked" (the image with holes), "gapped" (the text with gaps).
+    Of the run, not of its studies: "definitions" [F] and "places" [A], a text for each finding and
+    each anatomy that the facts speak of.
+    """
 
     image: Encoded
     text: Encoded
@@ -115,8 +121,19 @@ class Facts:
 
     `patient` [B] int64; `labels` [B, K] float32, NaN = not stated, or None. `targets` maps names
     to tensors with one row a study, or one row a text where a study may bring M > B texts:
-    "study" [B] int64; "owner" [M] int64, the study that wrote each text; "text" [M] int64, equal
-    where two texts say the same.
+
+    study, owner   [B], [M] int64: a study's number, and the study that wrote each text
+    text           [M] int64, equal where two texts say the same
+    findings       [B, F] float32, 1 present, 0 absent, NaN not stated or unsure
+    stated         [M, F] float32, the same of each text
+    location       [B, F, A] float32, 1 where the report puts finding f at anatomy a, else 0
+    meaning        [M, E] float32, fixed features of each text, of unit length
+    report         [B, E] float32, the same of each whole report
+    has_view, has_second, has_prior    [B] bool, false where the stream is a stand-in
+    change         [B, F] float32 against the prior: 1 worse, 0 the same, -1 better, NaN not stated
+    patches, holes [B, N, P] float32, [B, N] bool: what "masked" hides, N in rows of the local grid
+    words, gaps    [B, T] int64, [B, T] bool: what "gapped" hides
+    meta           [B, E] float32, age, sex, site ... as numbers, NaN where unknown
     """
 
     patient: Tensor
@@ -126,11 +143,16 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch: images by name ([B, C, H, W] float32 or cached `Encoded`), texts, facts."""
+    """One batch: images by name ([B, C, H, W] float32 or cached `Encoded`), texts, facts.
+
+    `knowledge` holds texts of the run, not of its studies ("definitions", "places"): every process
+    has all of them, and they are not gathered.
+    """
 
     images: Mapping[str, Tensor | Encoded]
     texts: Mapping[str, Tokens | Encoded]
     facts: Facts
+    knowledge: Mapping[str, Tokens | Encoded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,8 @@ def test_only_needed_streams_and_locals_are_encoded() -> None:
 
 
 def test_what_the_batch_lacks_is_named() -> None:
-    with pytest.raises(ModelError, match="'prior' is needed, the batch has"):
-        streams(toy_batch(), frozenset({"image.pooled", "prior.local", "facts.patient"}))
+    with pytest.raises(ModelError, match="'sound' is needed, the batch has"):
+        streams(toy_batch(), frozenset({"image.pooled", "sound.local", "facts.patient"}))
 
 
 def test_a_text_that_repeats_is_encoded_once() -> None:

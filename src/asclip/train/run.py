@@ -54,6 +54,7 @@ def to(batch: Batch, device: str) -> Batch:
         Facts(
             move(facts.patient), move(facts.labels), {k: move(v) for k, v in facts.targets.items()}
         ),
+        {k: move(v) for k, v in batch.knowledge.items()},
     )
 
 

@@ -36,7 +36,7 @@ def streams(batch: Batch, needs: frozenset[str]) -> dict[str, tuple[Input, bool]
 
     ModelError where the batch lacks one.
     """
-    inputs: dict[str, Input] = {**batch.images, **batch.texts}
+    inputs: dict[str, Input] = {**batch.images, **batch.texts, **batch.knowledge}
     wanted = {need.partition(".")[0] for need in needs} - {"facts"}
     lacking = sorted(wanted - set(inputs))
     if lacking:
@@ -85,7 +85,9 @@ def _fields(encoded: Encoded) -> tuple[Tensor, Tensor | None, Tensor | None]:
 
 
 def _compare(encoded: Mapping[str, Encoded], objective: Objective, batch: Batch) -> Loss:
-    whole = {name: gather_encoded(e) for name, e in encoded.items()}
+    whole = {
+        name: e if name in batch.knowledge else gather_encoded(e) for name, e in encoded.items()
+    }
     facts = gather_facts(batch.facts, objective.needs)
     nothing = Encoded(torch.zeros(0))
     image, text = whole.pop("image", nothing), whole.pop("text", nothing)
