@@ -10,11 +10,9 @@ Differs  nothing to differ from
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from asclip.pretrain.terms import unit
+from asclip.pretrain.terms import known_bce, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 
@@ -37,9 +35,4 @@ class Supervised(nn.Module):
         """The loss of B images."""
         if facts.labels is None:
             raise ValueError("supervised training needs facts.labels; the data set has none")
-        known = ~torch.isnan(facts.labels)
-        truth = facts.labels.masked_fill(~known, 0.0)
-        each = F.binary_cross_entropy_with_logits(
-            self.classify(pair.image), truth, reduction="none"
-        )
-        return Loss(each.masked_fill(~known, 0.0).sum() / known.sum().clamp(min=1))
+        return Loss(known_bce(self.classify(pair.image), facts.labels))

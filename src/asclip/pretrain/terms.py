@@ -133,6 +133,46 @@ def contrast(logits: Tensor, pairs: Relation) -> tuple[Tensor, Tensor]:
     return along(1), along(0)
 
 
+def soft_contrast(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy to soft targets over rows and over columns of [B, M].
+
+    `targets` [B, M] are weights >= 0; each row (and, for the second number, each column) is divided
+    by its own sum, and those that sum to 0 do not count.
+
+    >>> a, b = soft_contrast(torch.zeros(2, 2), torch.eye(2))
+    >>> round(float(a), 4), round(float(b), 4)
+    (0.6931, 0.6931)
+    """
+
+    def along(axis: int) -> Tensor:
+        total = targets.sum(axis)
+        each = -(targets * F.log_softmax(logits, dim=axis)).sum(axis) / total.clamp(min=1e-12)
+        return each[total > 0].sum() / (total > 0).sum().clamp(min=1)
+
+    return along(1), along(0)
+
+
+def known_bce(logits: Tensor, truth: Tensor) -> Tensor:
+    """Binary cross-entropy, mean over the entries of `truth` that are not NaN; 0 if none is known.
+
+    >>> round(float(known_bce(torch.zeros(2), torch.tensor([1.0, torch.nan]))), 4)
+    0.6931
+    """
+    known = ~torch.isnan(truth)
+    each = F.binary_cross_entropy_with_logits(
+        logits, truth.masked_fill(~known, 0.0), reduction="none"
+    )
+    return each.masked_fill(~known, 0.0).sum() / known.sum().clamp(min=1)
+
+
+def mean_valid(local: Tensor, valid: Tensor | None) -> Tensor:
+    """Mean of the real local vectors [B, N, D], valid [B, N] bool -> [B, D]; zeros if none is."""
+    if valid is None:
+        return local.mean(1)
+    weight = valid[..., None].to(local.dtype)
+    return (local * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
 def local_similarity(
     regions: Tensor,
     words: Tensor,
