@@ -117,6 +117,9 @@ def ingest(
     ] = "file",
     channels: Annotated[int, typer.Option(help="1 grey or 3 colour.")] = 1,
     fit: Annotated[str, typer.Option(help="pad | crop (true aspect) | squash.")] = "pad",
+    decode: Annotated[
+        str, typer.Option(help="quick (JPEG 2000 only as fine as --size asks for) | full.")
+    ] = "quick",
     name: Annotated[str | None, typer.Option(help="Name of the data set.")] = None,
     fractions: Annotated[
         str, typer.Option(help="Patients for train,val,test; a split column wins.")
@@ -139,7 +142,7 @@ def ingest(
     from asclip.files.preprocessing import Preprocessing
 
     source = Table(table, root=root, mapping=columns, name=name)
-    preprocessing = Preprocessing(channels=channels, fit=fit, **steps)
+    preprocessing = Preprocessing(channels=channels, fit=fit, decode=decode, **steps)
     data = run(
         source, out, preprocessing, seed=seed, fractions=shares, fresh=fresh, limit=limit,
         workers=workers, on_leak=on_leak, progress=track,

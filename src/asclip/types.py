@@ -35,6 +35,8 @@ class Image:
     `windows` are the (low, high) windows that the file proposes, in pixel units, first one first.
     `full_range` is the (low, high) that the stored bits allow, in pixel units; None if unbounded.
     `voi` is the file's own VOI look-up table as (first input, outputs), or None.
+    `step` > 1 where `pixels` were decoded at a lower resolution: sample k is the film at sample
+    k * step of the `extent` (H, W) that the file has; `spacing` is then that of the file.
     """
 
     pixels: np.ndarray
@@ -45,6 +47,13 @@ class Image:
     full_range: tuple[float, float] | None = None
     voi: tuple[float, np.ndarray] | None = None
     view: str = ""
+    step: int = 1
+    extent: tuple[int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The file's own size: `pixels.shape`, or what it would be without `step`."""
+        return self.pixels.shape if self.extent is None else self.extent
 
     @property
     def is_volume(self) -> bool:

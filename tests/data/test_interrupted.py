@@ -27,9 +27,9 @@ import sys, time
 from pathlib import Path
 import asclip.files
 from asclip.files.reader import read
-def slow(path):
+def slow(path, **options):
     time.sleep(0.02)
-    return read(path)
+    return read(path, **options)
 asclip.files.read = slow
 from asclip.data.ingest import ingest
 from asclip.data.sources.table import Table
@@ -114,10 +114,10 @@ def test_a_crashing_decoder_costs_one_file(hospital, small, tmp_path, monkeypatc
 
     read = asclip.files.read
 
-    def crashing(path: Path):
+    def crashing(path: Path, **options: object):
         if path.name in ("film005.png", "film031.png"):
             os.kill(os.getpid(), signal.SIGKILL)  # as quiet as the memory guard
-        return read(path)
+        return read(path, **options)
 
     monkeypatch.setattr(asclip.files, "read", crashing, raising=False)
     data = ingest(Table(hospital(40)), tmp_path / "out", small, workers=2)

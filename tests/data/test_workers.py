@@ -38,7 +38,7 @@ def test_blank_is_one_value_perhaps_with_a_border():
 def test_reasons_have_no_path_and_no_header(monkeypatch, small, error, reason, lasting):
     import asclip.files
 
-    def failing(path: Path) -> None:
+    def failing(path: Path, **options: object) -> None:
         raise error
 
     monkeypatch.setattr(asclip.files, "read", failing, raising=False)

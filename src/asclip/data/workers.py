@@ -87,7 +87,7 @@ def _decode(task: Task) -> Entry:
     from asclip.files import read
 
     try:
-        image = read(path)
+        image = read(path, coarser=_setup.preprocessing.coarser)
         item = _setup.preprocessing(image)
         _check(item, _setup.preprocessing.item_shape)
         file_hash = _hash(path)
@@ -116,7 +116,7 @@ def _done(entry: Entry, image: Image, item: np.ndarray, file_hash: str) -> Entry
         entry,
         digest=sha256(item.data).hexdigest(),
         file_digest=file_hash,
-        shape=tuple(int(count) for count in image.pixels.shape),
+        shape=tuple(int(count) for count in image.shape),
         spacing=None if spacing is None else tuple(float(mm) for mm in spacing),
         view=image.view,
         modality=image.modality,

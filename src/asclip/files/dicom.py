@@ -21,12 +21,14 @@ from asclip.files.dicom_header import fact, load, num_frames, numbers, pixel_spa
 from asclip.files.dicom_pixels import frame_image
 from asclip.files.dicom_plain import plain_header
 from asclip.files.geometry import stack, voxel_spacing
+from asclip.files.wavelet import Coarser
 from asclip.types import Image
 
 
-def read(path: str | Path, *, index: int | None = None) -> Image:
+def read(path: str | Path, *, index: int | None = None, coarser: Coarser | None = None) -> Image:
     """The image in a DICOM file; `index` chooses a frame (from 0) of a multi-frame file.
 
+    `coarser` is that of `dicom_pixels.frame_image`.
     Raises `FileError` with the reason where there is none.
     """
     with reading():
@@ -36,7 +38,8 @@ def read(path: str | Path, *, index: int | None = None) -> Image:
             places = _frame_positions(dataset, count)
             if places is not None:
                 return _volume_of_frames(dataset, places)
-        return frame_image(dataset, count // 2 if index is None else index)
+        frame = count // 2 if index is None else index
+        return frame_image(dataset, frame, coarser=coarser)
 
 
 def _frame_positions(dataset: Any, count: int) -> np.ndarray | None:

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from asclip.errors import FileError
+from asclip.files import wavelet
 from asclip.files.dicom_header import fact, num_frames, numbers, pixel_spacing
 from asclip.files.intensity import window_limits
+from asclip.files.wavelet import Coarser
 from asclip.types import Image
 
 PHYSICAL = ("CT", "PT")
@@ -34,11 +36,20 @@ QUICKEST = {
 }
 
 
-def frame_image(dataset: Any, frame: int = 0) -> Image:
-    """One frame as an `Image` of two dimensions; call it in `dicom_header.reading`."""
+def frame_image(dataset: Any, frame: int = 0, *, coarser: Coarser | None = None) -> Image:
+    """One frame as an `Image` of two dimensions; call it in `dicom_header.reading`.
+
+    `coarser` says for a size and a spacing how many times fewer rows and columns would do; where
+    the transfer syntax has such a resolution (JPEG 2000), it alone is decoded.
+    """
     photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2").strip().upper()
-    stored = stored_frame(dataset, frame)
     spacing = pixel_spacing(dataset, frame=frame)
+    stored, step, extent = None, 1, None
+    if coarser is not None and wavelet.can_reduce(dataset):
+        extent = (int(dataset.Rows), int(dataset.Columns))
+        stored, step = wavelet.reduced_frame(dataset, frame, coarser(extent, spacing))
+    if stored is None:
+        stored, step, extent = stored_frame(dataset, frame), 1, None
     modality = str(dataset.get("Modality") or "").strip().upper()
     view = str(dataset.get("ViewPosition") or "").strip().upper()
     if not photometric.startswith("MONOCHROME"):
@@ -61,6 +72,8 @@ def frame_image(dataset: Any, frame: int = 0) -> Image:
         full_range=full,
         voi=table,
         view=view,
+        step=step,
+        extent=extent,
     )
 
 

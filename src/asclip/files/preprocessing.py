@@ -2,7 +2,7 @@
 
 Steps, always in this order; `describe` says them in words for a given object:
 
-1. decode       the file's pixels (`files.read`)
+1. decode       the file's pixels (`files.read`), see `Preprocessing.decode`
 2. LUT          modality LUT: HU for CT, bright means dense (`files.read`)
 3. window       values -> 0..255, see `Preprocessing.window`; percentiles look at the whole image
 4. orientation  volumes: Z inferior -> superior, H anterior -> posterior, W patient right -> left.
@@ -29,7 +29,7 @@ from asclip.errors import AsclipError, FileError, nearest
 from asclip.files.geometry import to_house
 from asclip.files.intensity import apply_table, luma, percentile_limits, to_uint8
 from asclip.files.preprocessing_rules import check, describe, floats, many, whole
-from asclip.files.resample import plan, resample
+from asclip.files.resample import Axis, plan, resample
 from asclip.types import Image
 
 PLANES = ("axial", "coronal", "sagittal")
@@ -53,6 +53,9 @@ class Preprocessing:
               field is cropped or padded and `fit` plays no part; needs a file with spacing.
     slice     what a 2-D preprocessing takes of a volume: "middle axial", "30% coronal" ...
               (0 % is inferior, anterior, patient right). Coronal and sagittal show superior on top.
+    decode    "quick": where a film is stored in several resolutions (JPEG 2000) and has a window,
+              the smallest that has two samples for each output pixel; the mean difference from
+              "full" is some tenths of a grey level. "full": always the stored one.
     mean, std of x / 255, one for each channel, or one for all.
     """
 
@@ -62,6 +65,7 @@ class Preprocessing:
     fit: str = "pad"
     spacing: tuple[float, ...] | None = None
     slice: str = "middle axial"
+    decode: str = "quick"
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.5,)
 
@@ -104,17 +108,23 @@ class Preprocessing:
         grey = self._windowed(pixels, image)
         if image.is_colour and self.channels == 1:
             grey = luma(grey)
-        axes = plan(
-            grey.shape[: len(self.size)],
-            self.size,
-            spacing=self._known(spacing),
-            target=self.spacing,
-            fit=self.fit,
-        )
-        item = resample(grey, axes)
+        shape = image.shape if image.step > 1 else grey.shape[: len(self.size)]
+        axes = self._plan(shape, spacing)
+        item = resample(grey, tuple(axis.coarse(image.step) for axis in axes))
         if self.channels == 3 and item.ndim == 2:
             item = np.repeat(item[..., None], 3, axis=2)
         return np.ascontiguousarray(item)
+
+    def _plan(self, shape: tuple[int, ...], spacing: tuple[float, ...]) -> tuple[Axis, ...]:
+        known = self._known(spacing)
+        return plan(shape, self.size, spacing=known, target=self.spacing, fit=self.fit)
+
+    def coarser(self, shape: tuple[int, int], spacing: tuple[float, ...] | None) -> int:
+        """How many times fewer samples of a picture [H, W] still give two for each output pixel."""
+        if self.decode == "full" or self.window == "percentile" or self.is_volume:
+            return 1
+        axes = self._plan(shape, spacing or (float("nan"),) * 2)
+        return int(min((axis.stop - axis.start) / axis.length for axis in axes) / 2)
 
     def _oriented(self, image: Image) -> tuple[np.ndarray, tuple[float, ...]]:
         """Pixels in house order (or the slice that is wanted), spacing in mm along its axes."""

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 WINDOWS = ("file", "full", "percentile")
 FITS = ("pad", "crop", "squash")
+DECODE = {
+    "quick": "JPEG 2000 films at the resolution that is enough, all else as stored",
+    "full": "as stored",
+}
 AXES = {2: "(H, W)", 3: "(Z, H, W)"}
 _SLICE = re.compile(r"(middle|\d{1,3}%) (axial|coronal|sagittal)")
 
@@ -36,7 +40,7 @@ def describe(made: Preprocessing) -> list[tuple[str, str]]:
     size = " x ".join(map(str, made.size)) + " " + AXES[len(made.size)]
     colour = "grey; colour becomes luma (BT.601)" if made.channels == 1 else "grey is repeated"
     return [
-        ("decode", "as stored, bright means dense (MONOCHROME1 mirrored)"),
+        ("decode", f"{DECODE[made.decode]}, bright means dense (MONOCHROME1 mirrored)"),
         ("LUT", "modality LUT or rescale slope and intercept (CT: HU)"),
         ("window", _window_words(made.window)),
         ("orientation", turned),
@@ -104,6 +108,7 @@ def check(made: Preprocessing) -> None:
     else:
         good = len(made.window) == 2 and made.window[0] < made.window[1]
         must(good, "window must be (low, high) with low < high", made.window)
+    must(made.decode in DECODE, f"decode must be one of {tuple(DECODE)}", made.decode)
     must(made.fit in FITS, f"fit must be one of {FITS}", made.fit)
     if made.spacing is not None:
         good = len(made.spacing) == dims and min(made.spacing) > 0

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 from asclip.errors import FileError
+from asclip.files.wavelet import Coarser
 from asclip.types import Image
 
 RASTER = (
@@ -40,12 +41,13 @@ NIFTI_1, NIFTI_2 = (b"n+1\0", b"ni1\0"), (b"n+2\0", b"ni2\0")
 HEAD = 1024
 
 
-def read(path: str | Path, *, index: int | None = None) -> Image:
+def read(path: str | Path, *, index: int | None = None, coarser: Coarser | None = None) -> Image:
     """The image or volume at `path`; see `Image` for shapes, units and axes.
 
     `index` chooses, counted from 0: a frame of a multi-frame DICOM file (default: the volume, or
     the middle frame where frames have no place in the patient), a series of a folder, a volume of
     a 4-D NIfTI file (default: the first), a page of a TIFF (default: the first).
+    `coarser` (`Preprocessing.coarser`) lets a JPEG 2000 film be decoded at a lower resolution.
 
     Raises `FileError` with the reason: missing, empty, truncated, encrypted, no pixels, not an
     image object, several series, missing slices, unknown format.
@@ -59,7 +61,7 @@ def read(path: str | Path, *, index: int | None = None) -> Image:
     if kind == "dicom":
         from asclip.files import dicom
 
-        return dicom.read(path, index=index)
+        return dicom.read(path, index=index, coarser=coarser)
     if kind in ("nifti", "nrrd"):
         from asclip.files import volume
 

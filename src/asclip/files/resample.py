@@ -7,7 +7,7 @@ grows with the step (Pillow's BILINEAR), so that nothing aliases. uint8 in, uint
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,17 @@ class Axis:
     def before(self) -> int:
         """Border samples in front; the odd one goes behind."""
         return (self.size - self.length) // 2
+
+    def coarse(self, step: int) -> Axis:
+        """The same axis over every `step`-th sample: sample k of them is sample k * step.
+
+        Ends are the edges of samples, half a sample before and behind.
+
+        >>> Axis(0.0, 8.0, 4, 4).coarse(2)
+        Axis(start=0.25, stop=4.25, length=4, size=4)
+        """
+        start, stop = ((end - 0.5) / step + 0.5 for end in (self.start, self.stop))
+        return replace(self, start=start, stop=stop)
 
 
 def plan(
@@ -96,6 +107,10 @@ def _plane(pixels: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
         return pixels
     from PIL import Image
 
+    beyond = (math.ceil(rows.stop) - height, math.ceil(columns.stop) - width)
+    if max(beyond) > 0:  # the last sample stands for the part of its cell that lies behind it
+        pad = [(0, max(0, more)) for more in beyond] + [(0, 0)] * (pixels.ndim - 2)
+        pixels = np.pad(pixels, pad, mode="edge")
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     # reducing_gap 3: a box average first where the step is large; no visible difference, faster.
     resized = picture.resize(

@@ -248,7 +248,8 @@ def predict(run: Path, files: Sequence[Path], prompts: str) -> list[dict[str, An
     items = []
     for path, one in zip(files, records, strict=True):
         try:
-            items.append(model.preprocessing(read(path)))
+            how = model.preprocessing
+            items.append(how(read(path, coarser=how.coarser)))
         except FileError as error:
             one["error"] = str(error)
     good = [one for one in records if "error" not in one]
