@@ -8,7 +8,36 @@ import torch
 from torch import nn
 
 from asclip.pretrain.clip import Clip
+from asclip.pretrain.data_efficient.cxr_clip import CxrClip
+from asclip.pretrain.data_efficient.false_negatives import FalseNegatives
+from asclip.pretrain.data_efficient.medclip import MedClip
+from asclip.pretrain.data_efficient.sat import Sat
+from asclip.pretrain.data_efficient.unicl import UniCl
+from asclip.pretrain.dhn_nce import DhnNce
+from asclip.pretrain.frontier.coca import CoCa
+from asclip.pretrain.frontier.high_order import HighOrder
+from asclip.pretrain.frontier.metadata import Metadata
+from asclip.pretrain.frontier.modalities import Modalities
+from asclip.pretrain.frontier.temporal import Temporal
+from asclip.pretrain.knowledge.descriptions import Descriptions
+from asclip.pretrain.knowledge.kad import Kad
+from asclip.pretrain.knowledge.kad_knowledge import KnowledgeContrast
+from asclip.pretrain.knowledge.kobo import Kobo
+from asclip.pretrain.knowledge.medklip import MedKlip
+from asclip.pretrain.knowledge.medslip import MedSlip
+from asclip.pretrain.knowledge.mflag import MFlag
+from asclip.pretrain.multiscale.biovil import BioVil, BioVilT
+from asclip.pretrain.multiscale.carzero import CarZero
+from asclip.pretrain.multiscale.ecamp import Ecamp
 from asclip.pretrain.multiscale.gloria import Gloria
+from asclip.pretrain.multiscale.imitate import Imitate
+from asclip.pretrain.multiscale.limitr import Limitr
+from asclip.pretrain.multiscale.lovt import LoVT
+from asclip.pretrain.multiscale.maco import MaCo
+from asclip.pretrain.multiscale.masked import MaskedRecords
+from asclip.pretrain.multiscale.mgca import Mgca
+from asclip.pretrain.multiscale.prior import Prior
+from asclip.pretrain.multiscale.tier import Tier
 from asclip.pretrain.siglip import SigLip
 from asclip.pretrain.supervised import Supervised
 from asclip.types import Batch, Encoded, Facts, Tokens
@@ -23,6 +52,61 @@ OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
     "gloria": Gloria,
     "gloria-official": lambda: Gloria(variant="official"),
     "supervised": lambda: Supervised(WIDTH, LABELS),
+    "clip-same-patient": lambda: Clip(same_patient="positive"),
+    "clip-few": lambda: Clip(same_patient="neutral"),
+    "dhn-nce": DhnNce,
+    "dhn-nce-official": lambda: DhnNce(variant="official"),
+    "lovt": lambda: LoVT(WIDTH),
+    "mgca": lambda: Mgca(WIDTH, prototypes=6),
+    "mgca-official": lambda: Mgca(WIDTH, prototypes=6, variant="official"),
+    "limitr": lambda: Limitr(WIDTH),
+    "limitr-lateral": lambda: Limitr(WIDTH, lateral=True),
+    "limitr-official": lambda: Limitr(WIDTH, variant="official"),
+    "prior": lambda: Prior(WIDTH, 4, prototypes=6, queries=4, layers=1, heads=2, temperature=0.1),
+    "prior-bank": lambda: Prior(WIDTH, stage=2, prototypes=6, heads=2, temperature=0.1),
+    "carzero": lambda: CarZero(WIDTH, layers=2, heads=2, hidden=16, head=(16, 8)),
+    "tier": Tier,
+    "tier-official": lambda: Tier(variant="official"),
+    "medclip": MedClip,
+    "medclip-official": lambda: MedClip(similarity="dot", nothing="normal"),
+    "sat": Sat,
+    "sat-meaning": lambda: Sat(by="meaning", alike=0.5, near=0.1, positives="each"),
+    "unicl": UniCl,
+    "unicl-category": lambda: UniCl(match="category"),
+    "false-negatives": lambda: FalseNegatives(threshold=0.3),
+    "false-negatives-soft": lambda: FalseNegatives(treatment="soft", by="meaning"),
+    "imitate": lambda: Imitate(WIDTH),
+    "cxr-clip": CxrClip,
+    "mrm": lambda: MaskedRecords(WIDTH, pixels=4, vocabulary=11),
+    "maco": lambda: MaCo(WIDTH, regions=4, pixels=4),
+    "ecamp": lambda: Ecamp(WIDTH, pixels=4, vocabulary=11, light=(1, 2)),
+    "biovil": lambda: BioVil(WIDTH),
+    "biovil-t": lambda: BioVilT(WIDTH, layers=1, heads=2),
+    "medklip": lambda: MedKlip(WIDTH, layers=1, hidden=16),
+    "medklip-official": lambda: MedKlip(
+        WIDTH, layers=1, hidden=16, clip_weight=0, variant="official"
+    ),
+    "kad": lambda: Kad(WIDTH, layers=1, hidden=16),
+    "kad-official": lambda: Kad(
+        WIDTH, layers=1, hidden=16, variant="official", self_attention=True
+    ),
+    "kad-knowledge": KnowledgeContrast,
+    "m-flag": MFlag,
+    "kobo": Kobo,
+    "kobo-report": lambda: Kobo(knowledge="report"),
+    "descriptions": Descriptions,
+    "descriptions-flair": lambda: Descriptions(clip_weight=0, unknown="negative"),
+    "medslip": lambda: MedSlip(WIDTH, layers=1, hidden=16),
+    "medslip-official": lambda: MedSlip(
+        WIDTH, layers=1, hidden=16, clip_weight=0, variant="official"
+    ),
+    "high-order": lambda: HighOrder(WIDTH),
+    "high-order-embeddings": lambda: HighOrder(WIDTH, on="embeddings", same_patient="neutral"),
+    "metadata": lambda: Metadata(WIDTH, 3, predict_weight=0.5),
+    "metadata-fusion": lambda: Metadata(WIDTH, 3, fusion=True, same_text="neutral"),
+    "modalities": lambda: Modalities((("view", "has_view"), ("prior", "has_prior"))),
+    "temporal": lambda: Temporal(WIDTH),
+    "coca": lambda: CoCa(WIDTH, 11, layers=1, hidden=16),
 }
 
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from asclip.data.dataset import Dataset
-from asclip.data.images import RandomJitter
+from asclip.data.further import Further
+from asclip.data.images import Jitter, RandomJitter
 from asclip.data.texts import Pieces
 from asclip.errors import DataError
 from asclip.types import Batch, Encoded, Facts, Tokens
@@ -38,6 +39,7 @@ class Sampling:
     whole: float = 0.15
     max_tokens: int = 128
     augment: float = 0.0
+    unpaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,17 @@ class Batches:
         features: Features | None = None,
         normalise: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
         share: tuple[int, int] = (0, 1),
+        further: Further | None = None,
     ) -> None:
         self.dataset, self.pieces, self.sampling = dataset, pieces, sampling
         self.seed, self.share, self.features = seed, share, features or Features()
+        self.further = further or Further(frozenset())
         self.with_text = tokenise is not None
         how = dataset.preprocessing
         self.mean, self.std = normalise or (how.mean, how.std)
         self.rows = pieces.usable if self.with_text else np.arange(len(dataset))
+        if sampling.unpaired and len(pieces.loose):
+            self.rows = np.arange(len(dataset))
         if len(self.rows) < 2:
             raise DataError(
                 f"training needs at least 2 studies{' with text' * self.with_text} in a split; "
@@ -105,24 +111,46 @@ class Batches:
         rng = np.random.default_rng([self.seed, 2, step])
         slots = np.array([self.slots[r][rng.integers(len(self.slots[r]))] for r in rows])
         chosen = [self._texts(r, rng) for r in rows] if self.with_text else []
-        jitter = self.jitter.draw(len(rows), rng) if self.jitter else None
+        owned = [self._owned(r) for r in rows]
+        jitter = self._jitter(len(rows), rng)
+        own = np.random.default_rng([self.seed, 3, step])
+        drawn = self.further.draw(rows, slots, self.slots, own)
+        again = {k: self._jitter(len(rows), own) for k in ("view", "prior") if k in drawn}
         rank, ranks = self.share
         mine = slice(len(rows) * rank // ranks, len(rows) * (rank + 1) // ranks)
-        rows, slots, chosen = rows[mine], slots[mine], chosen[mine]
+        rows, slots, chosen, owned = rows[mine], slots[mine], chosen[mine], owned[mine]
+        drawn = {k: v[mine] for k, v in drawn.items()}
         targets = {"study": torch.from_numpy(rows)}
         texts: dict[str, Tokens | Encoded] = {}
+        flat = np.zeros(0, np.int64)
         if self.with_text:
             flat = np.concatenate(chosen)
             targets["text"] = torch.from_numpy(flat)
-            targets["owner"] = torch.from_numpy(np.repeat(rows, [len(c) for c in chosen]))
+            owner = np.where(owned, rows, -1)
+            targets["owner"] = torch.from_numpy(np.repeat(owner, [len(c) for c in chosen]))
             texts["text"] = self._tokens(flat)
         labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
-        facts = Facts(torch.from_numpy(self.patient[rows]), labels, targets)
+        image = self._stream(slots, jitter, mine)
+        pictures, said, more = self.further.add(
+            drawn,
+            rows,
+            flat,
+            self.pieces.whole[rows] if self.with_text else np.zeros(0, np.int64),
+            image=image,
+            images={k: self._stream(drawn[k], again[k], mine) for k in again},
+            tokens=self._tokens,
+        )
+        facts = Facts(torch.from_numpy(self.patient[rows]), labels, targets | more)
+        return Batch({"image": image, **pictures}, texts | said, facts, self.further.knowledge)
+
+    def _jitter(self, count: int, rng: np.random.Generator) -> Jitter | None:
+        return self.jitter.draw(count, rng) if self.jitter else None
+
+    def _stream(self, slots: np.ndarray, jitter: Jitter | None, mine: slice) -> Tensor | Encoded:
+        """Images, or cached features of images, of the slots of this process's share."""
         if self.features.image is not None:
-            image: Tensor | Encoded = Encoded(_rows(self.features.image, slots))
-        else:
-            image = self.images(slots, jitter[mine] if jitter is not None else None)
-        return Batch({"image": image}, texts, facts)
+            return Encoded(_rows(self.features.image, slots))
+        return self.images(slots, None if jitter is None else jitter[mine])
 
     def images(self, slots: np.ndarray, jitter: Callable[[Tensor], Tensor] | None) -> Tensor:
         """Normalised images [B, C, H, W] (or [B, 1, Z, H, W]) float32 of the cached pixels."""
@@ -140,7 +168,9 @@ class Batches:
         return images.sub(mean).div_(std)
 
     def _texts(self, row: int, rng: np.random.Generator) -> np.ndarray:
-        """Indices of the texts that a study brings."""
+        """Indices of the texts that a study brings; one without a text brings one of nobody."""
+        if not self._owned(row):
+            return rng.choice(self.pieces.loose, 1)
         whole, parts = self.pieces.whole[row], self.pieces.parts[row]
         rest = np.concatenate([parts, self.pieces.further[row]])
         first = np.array([whole] if whole >= 0 else [], dtype=np.int64)
@@ -157,6 +187,11 @@ class Batches:
                     first = first[:0]
                 some = rng.permutation(rest)[: self.sampling.per_study]
                 return np.unique(np.concatenate([first, some]))
+
+    def _owned(self, row: int) -> bool:
+        """True unless the study has no text of its own and others stand in for it."""
+        some = self.pieces.whole[row] >= 0 or len(self.pieces.further[row]) > 0
+        return bool(some) or len(self.pieces.loose) == 0
 
     def _tokens(self, flat: np.ndarray) -> Tokens | Encoded:
         if self.features.text is not None:

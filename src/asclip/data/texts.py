@@ -7,7 +7,7 @@ says the same.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,12 +42,14 @@ class Pieces:
     """Distinct texts and, per study, the indices of its whole text, sentences and further texts.
 
     `whole` [n] is -1 where a study has no usable text; `parts` and `further` are lists of arrays.
+    `loose` are texts that belong to none of the studies.
     """
 
     texts: list[str]
     whole: np.ndarray
     parts: list[np.ndarray]
     further: list[np.ndarray]
+    loose: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def usable(self) -> np.ndarray:
@@ -59,10 +61,18 @@ class Pieces:
         return np.flatnonzero(some)
 
 
-def pieces(reports: list[str], further: dict[str, list[str]] | None = None) -> Pieces:
+def pieces(
+    reports: list[str],
+    further: dict[str, list[str]] | None = None,
+    loose: list[str] | None = None,
+    *,
+    findings_only: bool = False,
+) -> Pieces:
     """Cut every report into pieces; empty texts give none.
 
-    `further` maps a name (title, impression ...) to one text per study.
+    `further` maps a name (title, impression ...) to one text per study, `loose` are texts of no
+    study. With `findings_only` the whole text is the findings section, where a report has both it
+    and an impression; the impression is then a further text.
 
     >>> p = pieces(["Clear lungs. No effusion.", "no effusion"])
     >>> len(p.texts), p.whole.tolist(), [x.tolist() for x in p.parts]
@@ -81,9 +91,16 @@ def pieces(reports: list[str], further: dict[str, list[str]] | None = None) -> P
     whole, parts, more = [], [], []
     for row, report in enumerate(reports):
         text = told(report) if report.strip() else ""
+        apart = ""
+        if findings_only and text:
+            found = sections(report)
+            if found.get("findings", "").strip() and found.get("impression", "").strip():
+                text, apart = found["findings"].strip(), found["impression"]
         whole.append(index(text) if text else -1)
         own = [index(s) for s in sentences(text) if same(s)] if text else []
         parts.append(np.array(sorted(set(own)), dtype=np.int64))
         others = [index(t[row]) for t in (further or {}).values() if t[row].strip()]
+        others += [index(apart)] if same(apart) else []
         more.append(np.array(sorted(set(others)), dtype=np.int64))
-    return Pieces(texts, np.array(whole, dtype=np.int64), parts, more)
+    unowned = np.array([index(text) for text in loose or [] if same(text)], dtype=np.int64)
+    return Pieces(texts, np.array(whole, dtype=np.int64), parts, more, np.unique(unowned))

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError, nearest
 from asclip.types import Encoded, Facts
@@ -84,7 +83,9 @@ def relation(
         shared = (own.float() @ same.float()) > 0
         (positive if same_text == "positive" else neutral).logical_or_(shared)
     if same_patient != "negative":
-        of_patient = (patient[:, None] == patient[None, :]).float() @ own.float() > 0
+        # A text that several studies share has the patients of all of them, not of the first one.
+        owners = positive if same_text == "positive" else own
+        of_patient = (patient[:, None] == patient[None, :]).float() @ owners.float() > 0
         (positive if same_patient == "positive" else neutral).logical_or_(of_patient)
     kept = torch.arange(own.shape[1], device=own.device)
     if same_text == "positive":
@@ -171,60 +172,6 @@ def mean_valid(local: Tensor, valid: Tensor | None) -> Tensor:
         return local.mean(1)
     weight = valid[..., None].to(local.dtype)
     return (local * weight).sum(1) / weight.sum(1).clamp(min=1)
-
-
-def local_similarity(
-    regions: Tensor,
-    words: Tensor,
-    valid: Tensor | None = None,
-    *,
-    sharpness: float = 4.0,
-    emphasis: float = 5.0,
-    two_softmaxes: bool = False,
-    chunk: int = 64,
-) -> Tensor:
-    """Word-to-region similarity of every image with every text, [B, M].
-
-        a_tn = softmax_n(sharpness * w_t . v_n),   c_t = sum_n a_tn v_n,
-        S = log mean_t exp(emphasis * cos(w_t, c_t)) / emphasis
-
-    `regions` [B, N, D], `words` [M, T, D], `valid` [M, T] bool (real tokens first). w and v have
-    unit length. The
-    context vectors c_t are never formed: w_t . c_t = sum_n a_tn (w_t . v_n), and |c_t|^2 is
-    a_t^T G a_t with the Gram matrix G [N, N] of the image, so memory holds [B, chunk, T, N] only;
-    each chunk of texts is recomputed in the backward pass.
-
-    `two_softmaxes` first normalises over the words of each region, as the authors' code does.
-    Source: GLoRIA, Huang et al. 2021, eq. 3-6; mean in place of sum over words so that a long text
-    is not closer to every image (the sum adds log T).
-    """
-    v, w = unit(regions), unit(words)
-    gram = v @ v.mT  # [B, N, N]
-    if valid is None:
-        valid = torch.ones(w.shape[:2], dtype=torch.bool, device=w.device)
-
-    def some(v: Tensor, gram: Tensor, w: Tensor, valid: Tensor) -> Tensor:
-        size = (len(v), *w.shape[:2])
-        similarity = (v @ w.reshape(-1, w.shape[-1]).T).mT.reshape(*size, -1)  # [B, m, T, N]
-        scores = similarity
-        if two_softmaxes:
-            hidden = ~valid[None, :, :, None]
-            scores = F.softmax(scores.masked_fill(hidden, -1e4), dim=2)
-        attention = F.softmax(sharpness * scores, dim=-1)
-        dot = (attention * similarity).sum(-1)  # [B, m, T]
-        flat = attention.flatten(1, 2)
-        length = ((flat @ gram) * flat).sum(-1).reshape(size).clamp(min=1e-8).sqrt()
-        cosine = (dot / length).masked_fill(~valid, -torch.inf)
-        count = valid.sum(-1).clamp(min=1).float().log()
-        return (torch.logsumexp(emphasis * cosine, dim=-1) - count) / emphasis
-
-    parts = []
-    order = valid.sum(1).argsort()  # texts of similar length together, without their padding
-    for some_rows in order.split(chunk):
-        longest = max(1, int(valid[some_rows].sum(1).max()))
-        some_words, some_valid = w[some_rows, :longest], valid[some_rows, :longest]
-        parts.append(checkpoint(some, v, gram, some_words, some_valid, use_reentrant=False))
-    return torch.cat(parts, dim=1)[:, order.argsort()]
 
 
 def log_scale(temperature: float) -> torch.nn.Parameter:

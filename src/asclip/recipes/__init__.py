@@ -6,8 +6,7 @@ the default of `settings` is the paper's table of hyper-parameters. A variant ca
 replaces a field. `RECIPES` is the one table in which the command line looks up a name.
 """
 
-from asclip.recipes.methods import RECIPES
-from asclip.recipes.options import about, parameters
+from asclip.recipes.options import RECIPES, about, parameters
 from asclip.recipes.pretraining import load, pretrain
 
 __all__ = ["RECIPES", "about", "load", "parameters", "pretrain"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import torch
 
 from asclip.data.batches import Batches, Sampling
 from asclip.data.dataset import Dataset
+from asclip.data.facts import Knowledge
+from asclip.data.further import Further, prior_studies, second_texts
 from asclip.data.progress import Track, silent
 from asclip.data.texts import Pieces, pieces
 from asclip.errors import DataError
-from asclip.recipes.options import recipe
+from asclip.recipes.options import FROM_DATA, parameters, recipe
 from asclip.towers.frozen import cache_features
 from asclip.towers.image import ImageConfig, image_tower
 from asclip.towers.memory import estimate_memory
@@ -26,6 +29,8 @@ from asclip.towers.weights import TEXT, folder, input_statistics
 from asclip.train.processes import world
 from asclip.train.run import Run
 from asclip.train.settings import Settings
+
+UNPAIRED = "unpaired"
 
 
 def assemble(
@@ -41,12 +46,16 @@ def assemble(
 
     Where both towers are locked, their features are computed once into `out/features`.
     """
-    objective = recipe(name)(settings, dataset.labels, **own)
-    reads_text = any(need.startswith("text.") for need in objective.needs)
+    with torch.random.fork_rng():
+        needs = recipe(name)(settings, dataset.labels, **own).needs
+    reads_text = any(need.startswith(("text.", "second.", "gapped.")) for need in needs)
     parts = {"train": dataset.split("train"), "val": dataset.split("val")}
-    texts = {side: _pieces(part) for side, part in parts.items()}
-    tokenizer = _tokenizer(settings, texts["train"], reads_text)
+    texts = {side: _pieces(part, needs) for side, part in parts.items()}
+    knowledge = Knowledge.learn(parts["train"], texts["train"], needs, source=settings.facts)
+    tokenizer = _tokenizer(settings, texts["train"], knowledge, reads_text)
     encoder = _towers(settings, dataset, tokenizer)
+    own = {**own, **_measured(name, encoder, knowledge, tokenizer)}
+    objective = recipe(name)(settings, dataset.labels, **own)
     mean, std = _normalisation(settings, dataset)
     model = Model(encoder, tokenizer, replace(dataset.preprocessing, mean=mean, std=std))
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -73,16 +82,64 @@ def assemble(
                 settings.whole,
                 encoder.text.config.max_tokens,
                 settings.augment if side == "train" else 0.0,
+                settings.unpaired,
             ),
             features=features,
             normalise=(mean, std),
             share=world(),
+            further=_further(knowledge, part, texts[side], settings, model),
         )
     whole = {"recipe": name, **own}
     run = Run(
-        encoder, objective.to(device), made["train"], made.get("val"), settings, device, whole
+        encoder,
+        objective.to(device),
+        made["train"],
+        made.get("val"),
+        settings,
+        device,
+        whole,
+        knowledge.names,
     )
     return run, model
+
+
+def _measured(
+    name: str, encoder: DualEncoder, knowledge: Knowledge, tokenizer: Tokenizer
+) -> dict[str, int]:
+    """Those parameters of the recipe that the towers and the data set decide; see `FROM_DATA`."""
+    rows, columns = encoder.image.grid
+    high, wide = encoder.image.config.size
+    channels = encoder.image.config.channels
+    values = {
+        "regions": rows * columns,
+        "pixels": channels * (high // rows) * (wide // columns),
+        "vocabulary": tokenizer.vocabulary,
+        "count": len(knowledge.columns),
+    }
+    return {key: values[key] for key in FROM_DATA if key in parameters(name)}
+
+
+def _further(
+    knowledge: Knowledge, part: Dataset, texts: Pieces, settings: Settings, model: Model
+) -> Further:
+    """The further streams and facts of one side."""
+    longest = model.encoder.text.config.max_tokens
+    encode = partial(model.tokenizer.encode, max_length=longest)
+    studies, of_texts = knowledge.of(part, texts)
+    further = Further(knowledge.needs, studies, of_texts)
+    whole = [texts.texts[w] for w in texts.whole if w >= 0]
+    words = further.wants("gapped") or knowledge.reads("words")
+    return replace(
+        further,
+        knowledge={name: encode(said) for name, said in knowledge.texts.items()},
+        second=second_texts(part, texts) if further.wants("second") else (),
+        prior=prior_studies(part, settings.order) if further.wants("prior") else None,
+        grid=model.encoder.image.grid,
+        mask=model.tokenizer.mask,
+        longest=encode(whole).ids.shape[1] if words else 1,
+        holes=settings.holes,
+        gaps=settings.gaps,
+    )
 
 
 def size(run: Run) -> str:
@@ -123,12 +180,19 @@ def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
     return update
 
 
-def _pieces(dataset: Dataset) -> Pieces:
-    further = {name: dataset.texts(name) for name in dataset.text_names if name != "text"}
-    return pieces(dataset.texts(), further)
+def _pieces(dataset: Dataset, needs: frozenset[str]) -> Pieces:
+    """The texts of a part; a method with a second text has findings apart from the impression."""
+    names = [name for name in dataset.text_names if name not in ("text", UNPAIRED)]
+    loose = dataset.texts(UNPAIRED) if UNPAIRED in dataset.text_names else []
+    two = any(need.startswith("second.") for need in needs)
+    return pieces(
+        dataset.texts(), {name: dataset.texts(name) for name in names}, loose, findings_only=two
+    )
 
 
-def _tokenizer(settings: Settings, texts: Pieces, reads_text: bool) -> Tokenizer:
+def _tokenizer(
+    settings: Settings, texts: Pieces, knowledge: Knowledge, reads_text: bool
+) -> Tokenizer:
     if settings.text_tower in TEXT:
         return Tokenizer.load(folder(settings.text_tower))
     if settings.text_tower.startswith("hf:"):
@@ -138,7 +202,9 @@ def _tokenizer(settings: Settings, texts: Pieces, reads_text: bool) -> Tokenizer
             "pre-training needs texts; the training split has none; ingest the table again with "
             "--map text=COLUMN"
         )
-    return Tokenizer.train(texts.texts or ["no text"])
+    # Twice, for a word enters the vocabulary only if two texts have it.
+    told = [text for said in knowledge.texts.values() for text in said] * 2
+    return Tokenizer.train([*(texts.texts or ["no text"]), *told])
 
 
 def _towers(settings: Settings, dataset: Dataset, tokenizer: Tokenizer) -> DualEncoder:

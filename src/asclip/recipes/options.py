@@ -9,8 +9,14 @@ from dataclasses import replace
 from typing import Any, get_type_hints
 
 from asclip.errors import ModelError, nearest
-from asclip.recipes.methods import OWN, RECIPES
+from asclip.recipes import data_efficient, frontier, knowledge, masked, methods, multiscale
 from asclip.train.settings import Settings
+
+FAMILIES = (methods, multiscale, masked, data_efficient, knowledge, frontier)
+RECIPES = {name: make for family in FAMILIES for name, make in family.RECIPES.items()}
+OWN = {key: text for family in reversed(FAMILIES) for key, text in family.OWN.items()}
+FROM_DATA = ("regions", "pixels", "vocabulary", "count")
+"""Parameters that the towers and the data decide; they are recorded, and cannot be given."""
 
 
 def recipe(name: str) -> Callable[..., Any]:

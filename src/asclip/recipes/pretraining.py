@@ -88,7 +88,8 @@ def pretrain(
             "format": 1,
             "asclip": __version__,
             "recipe": name,
-            "parameters": {**own, **asdict(settings)},
+            "parameters": {**_own(run), **asdict(settings)},
+            "knowledge": run.knowledge,
             "labels": list(dataset.labels),
             "data": {
                 "name": dataset.name,
@@ -104,6 +105,11 @@ def pretrain(
         (out / "run.json").write_text(json.dumps(record, indent=2) + "\n")
     leave()
     return out
+
+
+def _own(run: Run) -> dict[str, Any]:
+    """The recipe's own parameters, those that the data decide among them."""
+    return {key: value for key, value in run.recipe.items() if key != "recipe"}
 
 
 def _train(run: Run, out: Path, *, fresh: bool, progress: Track, say: Say) -> dict[str, float]:

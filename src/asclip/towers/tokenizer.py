@@ -40,6 +40,8 @@ class Tokenizer:
         self.pad = next((number for number in pads if number is not None), 0)
         empty = core.token_to_id(EMPTY)
         self.empty = self.pad if empty is None else empty
+        masks = [core.token_to_id(token) for token in (MASK, "<mask>", UNKNOWN)]
+        self.mask = next((number for number in masks if number is not None), self.pad)
         # [SEP] or </s> of a pretrained tokenizer: it stays at the end of a cut text.
         self._ends = len(core.encode("").ids) > 1
 

@@ -25,6 +25,7 @@ class Run:
     settings: Settings
     device: str = "cpu"
     recipe: dict[str, Any] = field(default_factory=dict)  # its name and own parameters
+    knowledge: dict[str, list[str]] = field(default_factory=dict)  # names of findings, places ...
 
     @property
     def steps(self) -> int:

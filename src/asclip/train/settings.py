@@ -29,6 +29,13 @@ class Settings:
         per_study: sentences a study brings with `texts="sentences"`.
         whole: with "mixed" and "sentences", how often a study brings its whole text, 0 to 1; long
             texts cost most.
+        unpaired: texts of no study (a column mapped to `text:unpaired`) join the batch, and so do
+            studies without text.
+        facts: what a study's findings are read from: "report", "labels" (the label columns) or
+            "both" (the labels where they are known).
+        order: the fact that tells which of a patient's studies came first; "" = a known name.
+        holes: share of an image's patches that masked methods hide.
+        gaps: share of a text's words that they hide.
         max_tokens: longer texts are cut.
         batch: studies in a step, over all processes.
         chunk: studies encoded at once; 0 = the whole batch (plain step), else the cached step.
@@ -58,6 +65,11 @@ class Settings:
     texts: str = "sentences"
     per_study: int = 3
     whole: float = 0.15
+    unpaired: bool = False
+    facts: str = "report"
+    order: str = ""
+    holes: float = 0.75
+    gaps: float = 0.5
     max_tokens: int = 128
     batch: int = 128
     chunk: int = 0
@@ -83,6 +95,7 @@ class Settings:
         choices = {
             "lock": ("none", "image", "text", "both"),
             "texts": ("report", "sentence", "sentences", "mixed"),
+            "facts": ("report", "labels", "both"),
             "precision": ("bf16", "fp32"),
             "keep": ("last", "best"),
         }
@@ -103,8 +116,9 @@ class Settings:
         for name in ("hidden", "chunk", "steps", "warmup", "weight_decay", "clip_norm", "augment"):
             if getattr(self, name) < 0:
                 raise ModelError(f"{name} must not be negative; got {getattr(self, name)}")
-        if not 0 <= self.whole <= 1:
-            raise ModelError(f"whole must be in [0, 1]; got {self.whole}")
+        for name in ("whole", "holes", "gaps"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ModelError(f"{name} must be in [0, 1]; got {getattr(self, name)}")
         for name in ("average", "dropout", "warmup"):
             if not 0 <= getattr(self, name) < 1:
                 raise ModelError(f"{name} must be in [0, 1); got {getattr(self, name)}")

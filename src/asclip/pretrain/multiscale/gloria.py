@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from asclip.errors import ModelError
+from asclip.pretrain.local import local_similarity
 from asclip.pretrain.terms import (
     contrast,
-    local_similarity,
     log_scale,
     relation,
     relation_needs,

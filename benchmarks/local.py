@@ -1,0 +1,201 @@
+"""Local terms beside their plain forms: forward and backward, seconds and peak memory.
+
+    python benchmarks/local.py --out local.json
+
+`gloria` is the words-to-regions similarity of every image with every text, beside the loop over
+captions in which papers publish it; `mgca` the token terms of each pair, beside the same loop with
+contexts formed in full; `carzero` the decoder of all images with all texts, beside one text at a
+time. Numbers are compared first. Each form is timed in a process of its own, in turn, and its peak
+is the growth of the process's largest resident memory over what it held before. `ratio` is plain
+seconds over ours, the median over rounds; `memory_ratio` plain bytes over ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from asclip.pretrain.local import local_similarity
+from asclip.pretrain.multiscale.carzero import CarZero
+from asclip.pretrain.multiscale.mgca import Mgca
+from asclip.types import Encoded, Facts, Pair
+
+# Name: form, studies B, width D, regions along a side, longest text in tokens.
+CASES = {
+    "gloria-768": ("gloria", 48, 768, 19, 97),
+    "gloria-256": ("gloria", 64, 256, 14, 97),
+    "mgca-256": ("mgca", 144, 256, 14, 111),
+    "carzero-256": ("carzero", 32, 256, 14, 97),
+}
+Data = tuple[Tensor, Tensor, Tensor]
+
+
+def data(studies: int, width: int, side: int, longest: int) -> Data:
+    """Regions [B, N, D], words [B, T, D], valid [B, T]: texts of 8 to `longest` tokens."""
+    g = torch.Generator().manual_seed(0)
+    regions = torch.randn(studies, side * side, width, generator=g, requires_grad=True)
+    words = torch.randn(studies, longest, width, generator=g, requires_grad=True)
+    lengths = torch.randint(8, longest // 2, (studies, 1), generator=g)
+    lengths[0] = longest
+    return regions, words, torch.arange(longest) < lengths
+
+
+def plain_gloria(regions: Tensor, words: Tensor, valid: Tensor) -> Tensor:
+    """One caption after the other, repeated for all images, contexts formed in full."""
+    v, columns = F.normalize(regions, dim=-1), []
+    for caption, real in zip(words, valid, strict=True):
+        w = F.normalize(caption[real], dim=-1).expand(len(v), -1, -1)  # [B, t, D]
+        context = (4.0 * w @ v.mT).softmax(-1) @ v
+        cosine = F.cosine_similarity(w, context, dim=-1)
+        columns.append((5.0 * cosine).exp().mean(1).log() / 5.0)
+    return torch.stack(columns, 1)
+
+
+def plain_mgca(regions: Tensor, words: Tensor, valid: Tensor) -> Tensor:
+    """All pairs at once with their padding, as published: contexts in full, every matrix kept."""
+    p, w = F.normalize(regions, dim=-1), F.normalize(words, dim=-1)
+    found = F.normalize((w @ p.mT / 0.1).softmax(-1) @ p, dim=-1)
+    scores = (p @ w.mT / 0.1).masked_fill(~valid[:, None], -1e4)
+    said = F.normalize(scores.softmax(-1) @ w, dim=-1)
+    hidden = torch.zeros_like(scores[:, 0]).masked_fill(~valid, -1e4)
+    total = []
+    for x, y, mask in ((w, found, hidden), (p, said, torch.zeros_like(p[..., 0]))):
+        z, real = x @ y.mT / 0.1, mask == 0
+        here = torch.arange(z.shape[1]).expand(len(z), -1)
+        each = sum(F.cross_entropy((a + mask[:, None]).mT, here, reduction="none")
+                   for a in (z, z.mT))  # fmt: skip
+        total.append((each * real).sum(1).div(real.sum(1)).mean() / 2)
+    return torch.stack(total)
+
+
+def forms(name: str, width: int) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+    """Ours and the plain one, with the same weights."""
+    if name == "gloria":
+        return local_similarity, plain_gloria
+    if name == "mgca":
+        objective = Mgca(width, prototypes=8, weights="uniform")
+
+        def tokens(regions: Tensor, words: Tensor, valid: Tensor) -> Tensor:
+            pair = Pair(Encoded(regions[:, 0], regions), Encoded(words[:, 0], words, valid))
+            return torch.stack(objective.tokens(pair, Facts(torch.arange(len(words)))))
+
+        return tokens, plain_mgca
+    torch.manual_seed(0)
+    carzero = CarZero(width)
+
+    def all_at_once(regions: Tensor, words: Tensor, valid: Tensor) -> Tensor:
+        return carzero.logits(Encoded(regions.mean(1), regions), words[:, 0])
+
+    def one_by_one(regions: Tensor, words: Tensor, valid: Tensor) -> Tensor:
+        memory = carzero.enter(torch.cat([regions.mean(1, keepdim=True), regions], 1))
+        return torch.cat(
+            [carzero.head(carzero.decoder(carzero.enter(w[:1]), memory)[0])[..., 0] for w in words],
+            dim=1,
+        )
+
+    return all_at_once, one_by_one
+
+
+def run(form: Callable[..., Tensor], batch: Data) -> tuple[Tensor, list[Tensor]]:
+    """The values and the gradients of regions and words."""
+    out = form(*batch)
+    weight = torch.linspace(-1.0, 1.0, out.numel()).reshape(out.shape)
+    grads = torch.autograd.grad((out * weight).sum(), batch[:2])
+    return out.detach(), list(grads)
+
+
+def peak() -> float:
+    """Largest resident memory so far, MiB."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def child(case: str, which: int) -> None:
+    """Print the seconds of one run and the memory it took, after a small run that warms up."""
+    name, studies, width, side, longest = CASES[case]
+    form = forms(name, width)[which]
+    run(form, data(2, width, 3, 20))
+    batch, held = data(studies, width, side, longest), peak()
+    start, busy = time.perf_counter(), time.process_time()
+    run(form, batch)
+    print(json.dumps({
+        "seconds": time.perf_counter() - start,
+        "processor_seconds": time.process_time() - busy,
+        "mib": peak() - held,
+    }))  # fmt: skip
+
+
+def differ(case: str) -> float:
+    """Largest difference of values and gradients on fewer studies, over the largest number."""
+    name, _, width, side, longest = CASES[case]
+    batch, worst = data(6, width, side, longest), 0.0
+    (a, ours), (b, plain) = (run(form, batch) for form in forms(name, width))
+    for x, y in zip([a, *ours], [b, *plain], strict=True):
+        worst = max(worst, float((x - y).abs().max() / y.abs().max()))
+    if worst > 1e-4:
+        raise SystemExit(f"{case}: both forms must agree to 1e-4, they differ by {worst:.1e}")
+    return worst
+
+
+def compare(case: str, rounds: int) -> dict[str, Any]:
+    found: list[list[dict[str, float]]] = [[], []]
+    apart = differ(case)
+    for number in range(rounds):
+        for which in (0, 1) if number % 2 == 0 else (1, 0):
+            command = [sys.executable, __file__, "--child", case, str(which)]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found[which].append(json.loads(out))
+    ours, plain = found
+    middle = {
+        key: [statistics.median(one[key] for one in form) for form in found] for key in ours[0]
+    }
+    return {
+        "studies, width, side, tokens": CASES[case][1:],
+        "largest_difference": apart,
+        "seconds": [round(x, 3) for x in middle["seconds"]],
+        "mib": [round(x, 1) for x in middle["mib"]],
+        "ratio": round(
+            statistics.median(
+                b["seconds"] / a["seconds"] for a, b in zip(ours, plain, strict=True)
+            ), 2),
+        "processor_ratio": round(
+            middle["processor_seconds"][1] / middle["processor_seconds"][0], 2),
+        "memory_ratio": round(middle["mib"][1] / middle["mib"][0], 2),
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        return child(given.child[0], int(given.child[1]))
+    result: dict[str, Any] = {
+        "benchmark": "local",
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "results": {case: compare(case, given.rounds) for case in given.cases},
+    }
+    text = json.dumps(result, indent=1)
+    print(text)
+    if given.out:
+        given.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

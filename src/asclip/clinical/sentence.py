@@ -1,0 +1,142 @@
+"""One sentence -> its mentions: wordings and statements on structures, judged by the cues."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from asclip.clinical.assertions import ABSENT, PAST, PRESENT, UNCERTAIN, Cue, assertion, cues
+from asclip.clinical.bank import lineage
+from asclip.clinical.places import located
+from asclip.clinical.structures import statements
+from asclip.clinical.wordings import finding_wordings, patterned
+
+NORMAL = "no finding"
+# (finding, assertion, start, end)
+_Said = tuple[str, str, int, int]
+_ALL_WELL = re.compile(
+    r"\b(?:no|without|negative for|free of)\s+(?:(?:radiographic|evidence|of|for|any|an|definite"
+    r"|significant|focal|other|convincing|acute|active|active/acute|acute/active"
+    r"|preoperative|findings?|to suggest|or)\s+)*"
+    r"(?:(?:(?P<place>cardio-?\s?pulmonary|cardiac|pulmonary|intra-?thoracic|thoracic|chest|heart"
+    r"|lung)|and|or|/)\s*)*(?P<what>abnormalit\w+|diseases?|process(?:es)?|findings?|patholog\w+"
+    r"|infiltrative process|changes?)\b(?! (?:of|to|in|consistent"
+    r"|compatible|suggest\w*|suspicious)\b)"
+)
+# Findings that reports also describe by their look alone ("nodular density", "mass-like opacity").
+_DESCRIBED = ("nodule", "mass", "cavity")
+_ACUTE = re.compile(r"\b(?:acute|active|significant|abnormalit|patholog)")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One finding in one sentence.
+
+    `assertion` is "present", "absent" or "uncertain". `anatomy` holds the catalogue's places that
+    the words name (() where they name none), `side` "left", "right", "bilateral" or "". `sentence`
+    is the sentence as `files.report.sentences` gives it, and `start` to `end` are the characters of
+    the words in it; `number` counts the sentences of the counted sections.
+    """
+
+    finding: str
+    assertion: str
+    anatomy: tuple[str, ...] = ()
+    side: str = ""
+    start: int = 0
+    end: int = 0
+    sentence: str = ""
+    number: int = 0
+
+    @property
+    def words(self) -> str:
+        """The words themselves."""
+        return self.sentence[self.start : self.end]
+
+
+@lru_cache(maxsize=1 << 16)
+def of_sentence(sentence: str) -> tuple[Mention, ...]:
+    """The mentions of one sentence; kept, for reports repeat their sentences."""
+    # `lower` may change the length of a few foreign letters; those become blanks.
+    text = sentence.lower()
+    if len(text) != len(sentence):
+        text = "".join(c.lower() if len(c.lower()) == 1 else " " for c in sentence)
+    rules = cues(text)
+    said = _worded(text, rules)
+    said += _of_structures(text, rules, said)
+    said += _all_well(text)
+    said = _doubted(_specific(said))
+    spans = [(start, end) for _, _, start, end in said]
+    found = []
+    for name, what, start, end in sorted(said, key=lambda row: row[2:]):
+        if what != PAST:
+            anatomy, side = located(text, start, end, spans)
+            found.append(Mention(name, what, anatomy, side, start, end, sentence))
+    return tuple(found)
+
+
+def _worded(text: str, rules: list[Cue]) -> list[_Said]:
+    """Fixed phrases and patterns; a phrase within a pattern's match is part of it."""
+    whole = patterned(text)
+    said = []
+    for name, start, end in finding_wordings().find(text):
+        if not any(low <= start and end <= high for _, low, high in whole):
+            what = PRESENT if name == NORMAL else assertion(rules, start, end)
+            said.append((name, what, start, end))
+    for name, start, end in whole:
+        # A pattern may hold its own cue ("pleural spaces are free of fluid"): the last word tells.
+        last = text.rfind(" ", start, end) + 1
+        said.append((name, assertion(rules, max(start, last), end), start, end))
+    return said
+
+
+def _of_structures(text: str, rules: list[Cue], said: list[_Said]) -> list[_Said]:
+    """Statements on structures, less those that a wording has told already."""
+    found = []
+    for told in statements(text):
+        what = assertion(rules, told.start, told.end)
+        if told.normal:
+            # "not clear" says that something is there, but not what.
+            what = ABSENT if what in (PRESENT, UNCERTAIN) else PAST
+        known = any(
+            name == told.finding and start <= told.end and told.start <= end
+            for name, _, start, end in said
+        )
+        if not known:
+            found.append((told.finding, what, told.start, told.end))
+    return found
+
+
+def _specific(said: list[_Said]) -> list[_Said]:
+    """Without the general word beside a special one: "this catheter", "the fracture"."""
+    named = {name for name, *_ in said}
+    general = {parent for name in named for parent in lineage(name)} & {
+        "support device",
+        "fracture",
+    }
+    return [row for row in said if row[0] not in general]
+
+
+def _doubted(said: list[_Said]) -> list[_Said]:
+    """A sign is as doubtful as its reading: "nodular density, possibly a nodule" is no nodule yet.
+
+    Only where another word for the same finding follows in doubt, and the first one is a doubtful
+    description itself; "left effusion, possibly right effusion" stays present.
+    """
+    unsure = {(name, start) for name, what, start, _ in said if what == UNCERTAIN}
+    names = {name for name, _ in unsure} & set(_DESCRIBED)
+    return [
+        (name, UNCERTAIN, start, end)
+        if name in names and what == PRESENT and any(n == name and s > start for n, s in unsure)
+        else (name, what, start, end)
+        for name, what, start, end in said
+    ]
+
+
+def _all_well(text: str) -> list[_Said]:
+    """A sentence such as "No acute cardiopulmonary disease" speaks for "no finding"."""
+    return [
+        (NORMAL, PRESENT, match.start(), match.end())
+        for match in _ALL_WELL.finditer(text)
+        if match["place"] or _ACUTE.search(match[0])
+    ]

@@ -1,0 +1,83 @@
+"""Statements on a structure: "the heart is not enlarged", "lungs are clear", "tortuous aorta".
+
+A state word ("clear") is paired with the structures named before it in its clause, else with those
+that follow it ("clear lungs"). data/structures.json says what a pair means for which finding.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from asclip.clinical.bank import catalogue
+
+_BREAK = re.compile(
+    r"[;:]|\b(?:however|although|while|with|without|which|besides|except|despite|no|not seen)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A finding that a pair of structure and state speaks of.
+
+    `normal` says that the state denies the finding; `start` to `end` is the state word.
+    """
+
+    finding: str
+    normal: bool
+    start: int
+    end: int
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    tables = catalogue("structures")
+    both = []
+    for kind in ("structures", "states"):
+        # A group name cannot hold blanks; longer wordings of other structures must not be cut.
+        words = [rf"(?P<{key.replace(' ', '_')}>{rule})" for key, rule in tables[kind].items()]
+        both.append(re.compile(rf"\b(?:{'|'.join(words)})\b"))
+    return both[0], both[1]
+
+
+def statements(text: str) -> list[Statement]:
+    """The statements of one sentence in small letters."""
+    structure, state = _patterns()
+    states = list(state.finditer(text))
+    if not states:
+        return []
+    named = list(structure.finditer(text))
+    if not named:
+        return []
+    breaks = [match.start() for match in _BREAK.finditer(text)]
+    found: list[Statement] = []
+    free = 0  # structures before this place already have a state
+    for number, word in enumerate(states):
+        low = max([free, *(b for b in breaks if b < word.start())])
+        before = [s for s in named if low <= s.start() and s.end() <= word.start()]
+        told = _told(before, word)
+        if told:
+            free = word.end()
+        else:
+            after = states[number + 1].start() if number + 1 < len(states) else len(text)
+            high = min([after, *(b for b in breaks if b >= word.end())])
+            following = [s for s in named if word.end() <= s.start() and s.end() <= high]
+            if following and following[0].start() - word.end() < 45:
+                told = _told(following, word)
+                free = following[-1].end() if told else free
+        found += told
+    return found
+
+
+def _told(structures: list[re.Match[str]], word: re.Match[str]) -> list[Statement]:
+    """What the state `word` says of each structure; the same finding once."""
+    tables = catalogue("structures")
+    state = (word.lastgroup or "").replace("_", " ")
+    found: dict[str, Statement] = {}
+    for structure in structures:
+        name = (structure.lastgroup or "").replace("_", " ")
+        for key, normal in (("absent", True), ("present", False)):
+            for finding in tables[key].get(name, {}).get(state, ()):
+                found[finding] = Statement(finding, normal, word.start(), word.end())
+    return list(found.values())

@@ -1,0 +1,203 @@
+"""What a batch brings besides an image and its texts: further views, texts, priors, holes, facts.
+
+The names are those of `types.Pair` and `types.Facts`. All choices of a step are drawn for the whole
+batch from random numbers of their own: whether a method needs more than another changes neither
+the images nor the texts that both see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asclip.data.dataset import Dataset
+from asclip.data.texts import Pieces
+from asclip.errors import DataError, ModelError
+from asclip.files.report import sections
+from asclip.types import Encoded, Tokens
+
+ORDER = ("date", "offset_days", "study_date", "order", "time")
+Texts = Callable[[np.ndarray], "Tokens | Encoded"]
+
+
+@dataclass(frozen=True)
+class Further:
+    """The streams and facts of one part of a data set; `Knowledge.of` gives the tables of facts.
+
+    `grid` is (rows, columns) of the image tower's local vectors, `mask` the id of the token that
+    stands for a hidden word, `holes` and `gaps` the hidden shares of patches and words, `longest`
+    the number of tokens of the longest text.
+    """
+
+    needs: frozenset[str]
+    studies: Mapping[str, np.ndarray] = field(default_factory=dict)
+    texts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    knowledge: Mapping[str, Tokens | Encoded] = field(default_factory=dict)
+    second: tuple[np.ndarray, ...] = ()
+    prior: np.ndarray | None = None
+    grid: tuple[int, int] = (1, 1)
+    mask: int = 0
+    longest: int = 1
+    holes: float = 0.75
+    gaps: float = 0.5
+
+    def wants(self, stream: str) -> bool:
+        """True if a stream, or a fact that comes with it, is needed."""
+        facts = {"masked": ("patches", "holes"), "gapped": ("words", "gaps")}.get(stream, ())
+        facts = (*facts, f"has_{stream}")
+        return any(need.partition(".")[0] == stream for need in self.needs) or any(
+            f"facts.{fact}" in self.needs for fact in facts
+        )
+
+    def draw(
+        self, rows: np.ndarray, slots: np.ndarray, every: list[np.ndarray], rng: Any
+    ) -> dict[str, np.ndarray]:
+        """The choices of a batch: study `rows` [B], their images' `slots`, all slots of each."""
+        drawn: dict[str, np.ndarray] = {}
+        if self.wants("view"):
+            others = [every[r][every[r] != s] for r, s in zip(rows, slots, strict=True)]
+            drawn["has_view"] = np.array([len(o) > 0 for o in others])
+            pairs = zip(others, slots, strict=True)
+            drawn["view"] = np.array([rng.choice(o) if len(o) else s for o, s in pairs])
+        if self.wants("prior"):
+            before = np.full(len(rows), -1) if self.prior is None else self.prior[rows]
+            drawn["has_prior"] = before >= 0
+            source = np.where(before >= 0, before, rows)
+            drawn["prior"] = np.array([rng.choice(every[r]) for r in source])
+        if self.wants("second"):
+            found = [self.second[r] for r in rows]
+            drawn["has_second"] = np.array([len(f) > 0 for f in found])
+            drawn["second"] = np.array([rng.choice(f) if len(f) else 0 for f in found])
+        if self.wants("masked"):
+            regions = self.grid[0] * self.grid[1]
+            order = rng.random((len(rows), regions)).argsort(1)
+            drawn["holes"] = order < round(self.holes * regions)
+        if self.wants("gapped"):
+            drawn["gaps"] = rng.random((len(rows), self.longest)) < self.gaps
+        return drawn
+
+    def add(
+        self,
+        drawn: Mapping[str, np.ndarray],
+        rows: np.ndarray,
+        texts: np.ndarray,
+        whole: np.ndarray,
+        *,
+        image: Tensor | Encoded,
+        images: Mapping[str, Tensor | Encoded],
+        tokens: Texts,
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:
+        """Streams of images, streams of texts, and facts of the batch.
+
+        `rows` are the studies, `texts` the numbers of their texts, `whole` [B] those of their
+        whole texts (-1: none), `image` the stream "image", `images` "view" and "prior" where they
+        are wanted; `tokens` makes a stream of text numbers.
+        """
+        facts = {k: torch.from_numpy(v[rows]) for k, v in self.studies.items()}
+        facts |= {k: torch.from_numpy(v[texts]) for k, v in self.texts.items()}
+        facts |= {k: torch.from_numpy(v) for k, v in drawn.items() if k.startswith("has_")}
+        pictures: dict[str, Any] = dict(images)
+        said: dict[str, Any] = {}
+        if "second" in drawn:
+            said["second"] = tokens(drawn["second"])
+        if "holes" in drawn:
+            pictures["masked"], extra = self._masked(image, torch.from_numpy(drawn["holes"]))
+            facts |= extra
+        if "gaps" in drawn or "facts.words" in self.needs:
+            said, extra = self._gapped(said, drawn, whole, tokens)
+            facts |= extra
+        return pictures, said, facts
+
+    def _masked(self, image: Tensor | Encoded, holes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The image with grey holes; the pixels [B, N, P] of all patches, and which are hidden."""
+        if not isinstance(image, Tensor):
+            raise ModelError(
+                "this recipe hides parts of images, and a locked tower has only their features; "
+                "use --lock none or --lock text"
+            )
+        rows, columns = self.grid
+        high, wide = image.shape[-2] // rows, image.shape[-1] // columns
+        cells = image.unflatten(-1, (columns, wide)).unflatten(-3, (rows, high))
+        patches = cells.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)  # [B, N, C h w]
+        seen = cells.masked_fill(holes.view(len(image), 1, rows, 1, columns, 1), 0.0)
+        masked = seen.flatten(-2).flatten(-3, -2)
+        return masked, {"patches": patches.contiguous(), "holes": holes}
+
+    def _gapped(
+        self,
+        said: dict[str, Any],
+        drawn: Mapping[str, np.ndarray],
+        whole: np.ndarray,
+        tokens: Texts,
+    ) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """One text a study at a fixed length T, its words, and which of them are hidden."""
+        text = tokens(np.maximum(whole, 0))
+        if not isinstance(text, Tokens):
+            raise ModelError(
+                "this recipe reads the words of a text, and a locked tower has only its features; "
+                "use --lock none or --lock image"
+            )
+        ids, mask = text.ids, text.mask
+        if text.rows is not None:
+            ids, mask = ids[text.rows], mask[text.rows]
+        more = self.longest - ids.shape[1]
+        ids = torch.nn.functional.pad(ids, [0, more]) * torch.from_numpy(whole >= 0)[:, None]
+        mask = torch.nn.functional.pad(mask, [0, more])
+        words = ids.masked_fill(~mask, 0)
+        if "gaps" not in drawn:
+            return said, {"words": words}
+        gaps = torch.from_numpy(drawn["gaps"]) & mask & torch.from_numpy(whole >= 0)[:, None]
+        said["gapped"] = Tokens(ids.masked_fill(gaps, self.mask), mask)
+        return said, {"words": words, "gaps": gaps}
+
+
+def second_texts(part: Dataset, pieces: Pieces) -> tuple[np.ndarray, ...]:
+    """Texts that can stand beside the main one, per study: impression, further text, sentence."""
+    found = []
+    index = {text: number for number, text in enumerate(pieces.texts)}
+    for row, report in enumerate(part.texts()):
+        impression = sections(report).get("impression", "") if report.strip() else ""
+        number = index.get(" ".join(impression.split()), -1)
+        if number >= 0:
+            found.append(np.array([number]))
+            continue
+        further = pieces.further[row]
+        others = further if len(further) else pieces.parts[row]
+        found.append(others[others != pieces.whole[row]])
+    return tuple(found)
+
+
+def prior_studies(part: Dataset, order: str = "") -> np.ndarray:
+    """[n] row of the study before of the same patient, -1 where there is none or it is not known.
+
+    `order` names the fact that says which of two studies came first: a number, or a date as text.
+
+    Raises:
+        DataError: no such fact.
+    """
+    from pandas import to_datetime
+
+    names = [order] if order else [name for name in ORDER if name in part.meta_names]
+    before = np.full(len(part), -1, np.int64)
+    if not names:
+        raise DataError(
+            "this recipe compares a study with the one before, and no fact tells their order; "
+            f"ingest with --map meta=DATE (known names: {', '.join(ORDER)}), or give --order NAME"
+        )
+    facts = part.meta(names[0])
+    if facts.dtype.kind not in "fiu":
+        facts = to_datetime(facts, errors="coerce")
+        facts = facts.astype("int64").where(facts.notna()).astype(float)
+    time, patient = facts.to_numpy(float), part.patient_codes()
+    known = np.flatnonzero(~np.isnan(time))
+    sorted_rows = known[np.lexsort((known, time[known], patient[known]))]
+    follows = patient[sorted_rows[1:]] == patient[sorted_rows[:-1]]
+    later = time[sorted_rows[1:]] > time[sorted_rows[:-1]]
+    good = follows & later
+    before[sorted_rows[1:][good]] = sorted_rows[:-1][good]
+    return before

@@ -1,0 +1,1 @@
+"""Data-efficient contrast: what reports share, views, second texts, unpaired labels."""

@@ -1,0 +1,1 @@
+"""Beyond one image and one text: groups, metadata, further modalities, time, captions."""

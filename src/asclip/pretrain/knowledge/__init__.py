@@ -1,0 +1,1 @@
+"""Knowledge-enhanced objectives: definitions of findings, ontologies, anatomy, frozen language."""

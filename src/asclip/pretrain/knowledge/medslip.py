@@ -1,0 +1,169 @@
+"""Two streams over an image's regions, what (pathology) and where (anatomy), and their agreement.
+
+    m = W x + c,   x_path = m * x,   x_anat = (1 - m) * x
+    P = decoder(definitions; x_path) [B, F, D],   Q = decoder'(places; x_anat) [B, A, D]
+    L = BCE(w.P, findings) + BCE(w'.Q, affected) + w_proto * (proto(P, places) + proto(Q, findings))
+        + w_intra * BCE(P_f . Q_a / sqrt(D), location_fa) + w_clip * CLIP
+
+proto: cross-entropy of an answer to the mean text of its true counterparts (a finding's places, a
+place's findings) among the texts of the untrue ones. A place is affected if a present finding lies
+there; that is unknown where nothing is stated, or a present finding has no place.
+
+Paper    MeDSLIP, Fan et al. 2024, arXiv:2403.10635
+Takes    image.local [B, N, D], definitions.pooled [F, D], places.pooled [A, D], facts.findings,
+         facts.location; with `clip_weight` > 0 image.pooled and text.pooled
+Gives    total; parts findings, places, prototypes, intra; clip, scale (w_clip > 0)
+Differs  prototypes are compared by cosine with a learned scale against all untrue counterparts and
+         intra-image products are divided by sqrt(D); `variant="official"` takes plain dot products
+         (the code further draws 7 negatives at random). Streams are formed in the joint space, and
+         queries do not see each other unless `self_attention`. The paper has no global contrast
+         (`clip_weight=0`), which leaves the pooled vectors untrained.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from asclip.errors import ModelError
+from asclip.pretrain.decoder import Decoder
+from asclip.pretrain.terms import (
+    contrast,
+    known_bce,
+    log_scale,
+    mean_valid,
+    relation,
+    relation_needs,
+    scale_of,
+    unit,
+)
+from asclip.types import Encoded, Facts, Loss, Pair
+
+
+def affected(findings: Tensor, location: Tensor) -> Tensor:
+    """Is a present finding at a place? [B, A], 1, 0 or NaN, of [B, F] and [B, F, A]."""
+    at = (location > 0) & (findings == 1)[..., None]
+    homeless = ((findings == 1) & ~at.any(-1)).any(-1)
+    unsure = homeless | torch.isnan(findings).all(-1)
+    here = at.any(1)
+    return here.float().masked_fill(unsure[:, None] & ~here, torch.nan)
+
+
+def meetings(findings: Tensor, location: Tensor) -> Tensor:
+    """Do finding f and place a meet? [B, F, A], NaN where f is not stated or present nowhere."""
+    at = (location > 0) & (findings == 1)[..., None]
+    unsure = torch.isnan(findings) | ((findings == 1) & ~at.any(-1))
+    return at.float().masked_fill(unsure[..., None], torch.nan)
+
+
+def prototypes(logits: Tensor, true: Tensor) -> Tensor:
+    """Cross-entropy of [B, Q, C] to the mean of the true columns among it and the untrue ones.
+
+    `true` [B, Q, C] bool; mean over the queries that have a true column, 0 if none has.
+    """
+    count = true.sum(-1)
+    mean = logits.masked_fill(~true, 0.0).sum(-1) / count.clamp(min=1)  # [B, Q]
+    untrue = logits.masked_fill(true, -torch.inf)
+    each = torch.logsumexp(torch.cat([mean[..., None], untrue], -1), -1) - mean
+    return each.masked_fill(count == 0, 0.0).sum() / (count > 0).sum().clamp(min=1)
+
+
+class MedSlip(nn.Module):
+    """MeDSLIP's objective for joint width D; its `score` is the pathology stream's logit."""
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        layers: int = 4,
+        heads: int = 4,
+        hidden: int = 1024,
+        self_attention: bool = False,
+        temperature: float = 0.07,
+        prototype_weight: float = 1.0,
+        intra_weight: float = 1.0,
+        clip_weight: float = 1.0,
+        variant: str = "paper",
+        same_text: str = "positive",
+        same_patient: str = "negative",
+    ) -> None:
+        super().__init__()
+        if variant not in ("paper", "official"):
+            raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
+        sizes = {"layers": layers, "heads": heads, "hidden": hidden}
+        self.mask = nn.Linear(width, width)
+        self.finding_decoder = Decoder(width, **sizes, self_attention=self_attention)
+        self.place_decoder = Decoder(width, **sizes, self_attention=self_attention)
+        self.finding_head, self.place_head = nn.Linear(width, 1), nn.Linear(width, 1)
+        self.to_places, self.to_findings = nn.Linear(width, width), nn.Linear(width, width)
+        self.log_scale, self.log_prototype_scale = log_scale(temperature), log_scale(temperature)
+        self.prototype_weight, self.intra_weight = prototype_weight, intra_weight
+        self.clip_weight, self.variant = clip_weight, variant
+        self.same_text, self.same_patient = same_text, same_patient
+        needs = {"image.local", "definitions.pooled", "places.pooled"}
+        needs |= {"facts.findings", "facts.location"}
+        if clip_weight > 0:
+            needs |= {"image.pooled", "text.pooled"} | relation_needs(same_text, same_patient)
+        self.needs = frozenset(needs)
+
+    def streams(self, image: Encoded) -> tuple[Encoded, Encoded]:
+        """The pathology and the anatomy stream of an image; pooled is the mean over its regions."""
+        if image.local is None:
+            raise ValueError("medslip needs local vectors of the image; got None")
+        x = image.local.float()
+        mask = self.mask(x)
+        both = (mask * x, (1 - mask) * x)
+        what, where = (Encoded(mean_valid(s, image.valid), s, image.valid) for s in both)
+        return what, where
+
+    def _similar(self, answers: Tensor, texts: Tensor) -> Tensor:
+        if self.variant == "official":
+            return answers @ texts.T
+        return scale_of(self.log_prototype_scale) * unit(answers) @ unit(texts).T
+
+    def _terms(self, pair: Pair, facts: Facts) -> dict[str, Tensor]:
+        findings, location = facts.targets["findings"], facts.targets["location"]
+        definitions = pair.others["definitions"].pooled.float()
+        places = pair.others["places"].pooled.float()
+        if (len(definitions), len(places)) != tuple(location.shape[1:]):
+            raise ValueError(
+                f"each finding and place needs a text, {tuple(location.shape[1:])}, got "
+                f"{(len(definitions), len(places))}; give them in the order of facts.location"
+            )
+        what, where = self.streams(pair.image)
+        assert what.local is not None
+        assert where.local is not None
+        p, _ = self.finding_decoder(definitions, what.local, what.valid)  # [B, F, D]
+        q, _ = self.place_decoder(places, where.local, where.valid)  # [B, A, D]
+        at = (location > 0) & (findings == 1)[..., None]
+        root = 1.0 if self.variant == "official" else p.shape[-1] ** 0.5
+        return {
+            "findings": known_bce(self.finding_head(p)[..., 0], findings),
+            "places": known_bce(self.place_head(q)[..., 0], affected(findings, location)),
+            "prototypes": prototypes(self._similar(self.to_places(p), places), at)
+            + prototypes(self._similar(self.to_findings(q), definitions), at.mT),
+            "intra": known_bce(p @ q.mT / root, meetings(findings, location)),
+        }
+
+    def forward(self, pair: Pair, facts: Facts) -> Loss:
+        """The loss of B images."""
+        parts = self._terms(pair, facts)
+        total = parts["findings"] + parts["places"]
+        total = total + self.prototype_weight * parts["prototypes"]
+        total = total + self.intra_weight * parts["intra"]
+        if self.clip_weight > 0:
+            words = {"same_text": self.same_text, "same_patient": self.same_patient}
+            pairs = relation(facts, len(pair.text.pooled), **words)
+            parts["scale"] = scale_of(self.log_scale)
+            cosine = unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
+            parts["clip"] = torch.stack(contrast(parts["scale"] * cosine, pairs)).mean()
+            total = total + self.clip_weight * parts["clip"]
+        return Loss(total, {name: part.detach() for name, part in parts.items()})
+
+    @torch.no_grad()
+    def score(self, image: Encoded, text: Encoded) -> Tensor:
+        """Existence logits [B, C] of class texts, asked of the pathology stream."""
+        what, _ = self.streams(image)
+        assert what.local is not None
+        answers, _ = self.finding_decoder(text.pooled.float(), what.local, what.valid)
+        return self.finding_head(answers)[..., 0]

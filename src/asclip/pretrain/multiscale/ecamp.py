@@ -1,0 +1,121 @@
+"""Masked records around entities: hidden words weigh by kind and rarity, patches see the text.
+
+    L = image_weight mean_{hidden n} |P g(h_n + A t, visible) - x_n|^2 / P'
+      + text_weight sum_{hidden t} a_t CE(V f(w_t, image), word_t) / sum a_t
+    a_t = word_weight[word_t] * (times that word is hidden in the batch)^-rebalance
+
+h, w: local vectors of the image with holes and of the text with gaps; t: the whole text with gaps.
+f looks at two scales of the image at once: its visible patches and its pooled vector.
+
+Paper    ECAMP, Wang et al. 2023, arXiv:2312.13316
+Takes    masked.pooled [B, D], masked.local [B, N, D], gapped.pooled [B, D], gapped.local [B, T, D];
+         facts.patches [B, N, P'], facts.holes [B, N], facts.words and facts.gaps [B, T]
+Gives    total; parts image, words, hit (share of hidden words that are found)
+Equals   masked language modelling that sees the image, with no `light` words and rebalance = 0
+Differs  which words are hidden (entities and what stands beside them, in the paper with the help of
+         a language model) is decided by the data; `light` names the words of little weight
+         (descriptors, 0.05). The paper balances entities by how often they occur, by a factor of
+         its own; here it is the batch's count to the power -rebalance. Its several levels of the
+         image encoder are two here; its patches of twice the resolution are what the data gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from asclip.errors import ModelError
+from asclip.pretrain.decoder import Decoder
+from asclip.types import Encoded, Facts, Loss, Pair
+
+
+def patch_error(predicted: Tensor, patches: Tensor, holes: Tensor) -> Tensor:
+    """Mean squared error over the pixels of hidden patches [B, N, P]; 0 if none is hidden."""
+    each = (predicted - patches).square().mean(-1).masked_fill(~holes, 0.0)
+    return each.sum() / holes.sum().clamp(min=1)
+
+
+def token_weights(words: Tensor, gaps: Tensor, kind: Tensor, *, rebalance: float) -> Tensor:
+    """Weights a [B, T] of words [B, T] int64, 0 where not hidden; `kind` [V] is each word's own."""
+    count = torch.bincount(words[gaps], minlength=len(kind)).clamp(min=1).to(kind.dtype)
+    return (kind * count**-rebalance)[words].masked_fill(~gaps, 0.0)
+
+
+def word_error(logits: Tensor, words: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean cross-entropy of logits [B, T, V]; 0 if nothing weighs."""
+    each = F.cross_entropy(logits.transpose(1, 2), words, reduction="none")
+    return (each * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+class Ecamp(nn.Module):
+    """ECAMP's objective; it owns both decoders and the weight of each word.
+
+    `light` are the ids of words of the weight `light_weight`; all others weigh 1.
+    """
+
+    word_weight: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        pixels: int,
+        vocabulary: int,
+        light: Sequence[int] = (),
+        light_weight: float = 0.05,
+        rebalance: float = 0.5,
+        layers: int = 1,
+        heads: int = 4,
+        image_weight: float = 1.0,
+        text_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if any(not 0 <= word < vocabulary for word in light):
+            raise ModelError(
+                f"light must hold word ids from 0 to {vocabulary - 1}, got {sorted(light)}"
+            )
+
+        def decoder() -> Decoder:
+            return Decoder(
+                width, layers=layers, heads=heads, hidden=4 * width, self_attention=False
+            )
+
+        weight = torch.ones(vocabulary)
+        weight[list(light)] = light_weight
+        self.register_buffer("word_weight", weight)
+        self.image_decoder, self.pixels = decoder(), nn.Linear(width, pixels)
+        self.text_decoder, self.words = decoder(), nn.Linear(width, vocabulary)
+        self.text_to_image = nn.Linear(width, width)
+        self.rebalance = rebalance
+        self.image_weight, self.text_weight = image_weight, text_weight
+        self.needs = frozenset(
+            {"masked.pooled", "masked.local", "gapped.pooled", "gapped.local"}
+            | {"facts.patches", "facts.holes", "facts.words", "facts.gaps"}
+        )
+
+    def decode(self, image: Encoded, text: Encoded, holes: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels [B, N, P] of every patch and logits [B, T, V] of every word."""
+        if image.local is None or text.local is None:
+            raise ValueError("ecamp needs local vectors of both towers; got None")
+        visible = ~holes | holes.all(1, keepdim=True)
+        asked = image.local + self.text_to_image(text.pooled)[:, None]
+        pixels = self.pixels(self.image_decoder(asked, image.local, visible)[0])
+        scales = torch.cat([image.pooled[:, None], image.local], 1)
+        seen = F.pad(visible, (1, 0), value=True)
+        return pixels, self.words(self.text_decoder(text.local, scales, seen)[0])
+
+    def forward(self, pair: Pair, facts: Facts) -> Loss:
+        """The loss of B images with holes and their texts with gaps."""
+        known = facts.targets
+        words, gaps = known["words"], known["gaps"]
+        pixels, logits = self.decode(pair.others["masked"], pair.others["gapped"], known["holes"])
+        weight = token_weights(words, gaps, self.word_weight, rebalance=self.rebalance)
+        image = patch_error(pixels, known["patches"], known["holes"])
+        text = word_error(logits, words, weight)
+        with torch.no_grad():
+            hit = ((logits.argmax(-1) == words) & gaps).sum() / gaps.sum().clamp(min=1)
+        total = self.image_weight * image + self.text_weight * text
+        return Loss(total, {"image": image.detach(), "words": text.detach(), "hit": hit})

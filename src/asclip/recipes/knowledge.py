@@ -1,0 +1,202 @@
+"""Recipes of the knowledge-enhanced methods; they need texts for findings and places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from torch import nn
+
+from asclip.pretrain.knowledge.descriptions import Descriptions
+from asclip.pretrain.knowledge.kad import Kad
+from asclip.pretrain.knowledge.kad_knowledge import KnowledgeContrast
+from asclip.pretrain.knowledge.kobo import Kobo
+from asclip.pretrain.knowledge.medklip import MedKlip
+from asclip.pretrain.knowledge.medslip import MedSlip
+from asclip.pretrain.knowledge.mflag import MFlag
+from asclip.train.settings import Settings
+
+SENTENCES = replace(Settings(), batch=64, per_study=6, whole=0.3)
+REPORTS = replace(Settings(), batch=64, texts="report")
+FROZEN = replace(Settings(), text_tower="all-minilm-l6-v2", lock="text", texts="report")
+
+# What the recipes' own parameters are, where recipes/methods.py does not say it.
+OWN = {
+    "layers": "layers of the decoder",
+    "heads": "attention heads of the decoder; must divide the width",
+    "self_attention": "queries see each other, as published; a score then depends on the others",
+    "place_weight": "weight of the terms that say where a finding lies; 0 needs no places",
+    "clip_weight": "weight of the contrast of whole images with texts; 0 leaves it out",
+    "negatives": "random places that a finding's place is compared with; 0 = all of them",
+    "query_weight": "weight of the disease query network beside the contrast",
+    "orthogonal_weight": "weight of the orthogonality of the image vectors",
+    "off_weight": "weight of their products beside their lengths, in that orthogonality",
+    "knowledge": "findings or report: what tells how near two studies are",
+    "strength": "how much less a near negative weighs, 0 (as in clip) to 1",
+    "unknown": "a finding that is not stated is neutral or negative",
+    "prototype_weight": "weight of findings against places and places against findings",
+    "intra_weight": "weight of the agreement of the two streams inside an image",
+}
+
+
+def medklip(
+    settings: Settings = SENTENCES,
+    labels: tuple[str, ...] = (),
+    *,
+    layers: int = 4,
+    heads: int = 4,
+    self_attention: bool = False,
+    temperature: float = 0.07,
+    place_weight: float = 1.0,
+    clip_weight: float = 1.0,
+    negatives: int = 0,
+    variant: str = "paper",
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """MedKLIP: definitions of findings ask the image whether they are there, and where."""
+    return MedKlip(
+        settings.width,
+        layers=layers,
+        heads=heads,
+        self_attention=self_attention,
+        temperature=temperature,
+        place_weight=place_weight,
+        clip_weight=clip_weight,
+        negatives=negatives,
+        variant=variant,
+        same_text=same_text,
+        same_patient=same_patient,
+    )
+
+
+def kad(
+    settings: Settings = SENTENCES,
+    labels: tuple[str, ...] = (),
+    *,
+    layers: int = 4,
+    heads: int = 4,
+    self_attention: bool = False,
+    temperature: float = 0.07,
+    query_weight: float = 1.0,
+    variant: str = "paper",
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """KAD: contrast, and a disease query network on images and on texts."""
+    return Kad(
+        settings.width,
+        layers=layers,
+        heads=heads,
+        self_attention=self_attention,
+        temperature=temperature,
+        query_weight=query_weight,
+        variant=variant,
+        same_text=same_text,
+        same_patient=same_patient,
+    )
+
+
+def kad_knowledge(
+    settings: Settings = REPORTS,
+    labels: tuple[str, ...] = (),
+    *,
+    temperature: float = 0.07,
+    variant: str = "paper",
+) -> nn.Module:
+    """KAD's first stage: a text encoder learns names and definitions of an ontology."""
+    return KnowledgeContrast(temperature=temperature, variant=variant)
+
+
+def mflag(
+    settings: Settings = FROZEN,
+    labels: tuple[str, ...] = (),
+    *,
+    orthogonal_weight: float = 1.0,
+    off_weight: float = 0.0051,
+    variant: str = "paper",
+) -> nn.Module:
+    """M-FLAG: images follow a frozen language model, without negatives."""
+    return MFlag(orthogonal_weight=orthogonal_weight, off_weight=off_weight, variant=variant)
+
+
+def kobo(
+    settings: Settings = SENTENCES,
+    labels: tuple[str, ...] = (),
+    *,
+    knowledge: str = "findings",
+    strength: float = 1.0,
+    temperature: float = 0.07,
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """KoBo: negatives that state the same weigh less."""
+    return Kobo(
+        knowledge=knowledge,
+        strength=strength,
+        temperature=temperature,
+        same_text=same_text,
+        same_patient=same_patient,
+    )
+
+
+def descriptions(
+    settings: Settings = SENTENCES,
+    labels: tuple[str, ...] = (),
+    *,
+    temperature: float = 0.07,
+    clip_weight: float = 1.0,
+    unknown: str = "neutral",
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """FLAIR: images with expert descriptions of their findings, beside their reports."""
+    return Descriptions(
+        temperature=temperature,
+        clip_weight=clip_weight,
+        unknown=unknown,
+        same_text=same_text,
+        same_patient=same_patient,
+    )
+
+
+def medslip(
+    settings: Settings = SENTENCES,
+    labels: tuple[str, ...] = (),
+    *,
+    layers: int = 4,
+    heads: int = 4,
+    self_attention: bool = False,
+    temperature: float = 0.07,
+    prototype_weight: float = 1.0,
+    intra_weight: float = 1.0,
+    clip_weight: float = 1.0,
+    variant: str = "paper",
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """MeDSLIP: one stream for what is there, one for where, and their agreement."""
+    return MedSlip(
+        settings.width,
+        layers=layers,
+        heads=heads,
+        self_attention=self_attention,
+        temperature=temperature,
+        prototype_weight=prototype_weight,
+        intra_weight=intra_weight,
+        clip_weight=clip_weight,
+        variant=variant,
+        same_text=same_text,
+        same_patient=same_patient,
+    )
+
+
+RECIPES: dict[str, Callable[..., nn.Module]] = {
+    "medklip": medklip,
+    "kad": kad,
+    "kad-knowledge": kad_knowledge,
+    "m-flag": mflag,
+    "kobo": kobo,
+    "descriptions": descriptions,
+    "medslip": medslip,
+}
