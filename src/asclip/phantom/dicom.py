@@ -43,8 +43,13 @@ def put(path: Path, data: bytes) -> None:
     os.replace(temporary, path)
 
 
-def write_film(path: Path, film: np.ndarray, visit: Visit, *, view: str, pitch: float) -> None:
-    """A film [H, W] uint16 as a DX object (CR for 12-bit units); `pitch` in mm at the detector."""
+def write_film(
+    path: Path, film: np.ndarray, visit: Visit, *, view: str, pitch: float, burnt: bool = False
+) -> None:
+    """A film [H, W] uint16 as a DX object (CR for 12-bit units); `pitch` in mm at the detector.
+
+    `burnt` says that the pixels hold a mark.
+    """
     device = visit.device
     modality = "DX" if device.bits > 12 else "CR"
     spacing = [f"{pitch:.6f}"] * 2
@@ -57,7 +62,7 @@ def write_film(path: Path, film: np.ndarray, visit: Visit, *, view: str, pitch: 
         (0x00200020, "CS"): ORIENTATION[view],
         (0x00280004, "CS"): "MONOCHROME1" if device.inverted else "MONOCHROME2",
         (0x00280030, "DS"): spacing,
-        (0x00280301, "CS"): "NO",
+        (0x00280301, "CS"): "YES" if burnt else "NO",
         (0x00280A02, "CS"): "GEOMETRY",
         (0x00281050, "DS"): str(2 ** (device.bits - 1)),
         (0x00281051, "DS"): str(2**device.bits),

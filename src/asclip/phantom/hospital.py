@@ -19,6 +19,7 @@ import io
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from asclip.errors import DataError, ResourceError
@@ -113,7 +114,8 @@ def _continue(
     if not todo and _finished(folder, studies):
         return table
     with (folder / "journal.jsonl").open("a", encoding="utf-8") as journal:
-        for study, rows in produce(todo, settings, folder, workers):
+        make = partial(_make, settings=settings, folder=folder)
+        for study, rows in produce(todo, make, workers):
             done[study] = rows
             journal.write(json.dumps({"study": study, "rows": rows}) + "\n")
             journal.flush()
@@ -122,6 +124,12 @@ def _continue(
     about = {"version": VERSION, "studies": studies, **asdict(settings), "labels": NAMES}
     dicom.put(folder / "hospital.json", json.dumps(about, indent=1).encode())
     return table
+
+
+def _make(
+    visit: patients.Visit, settings: studio.Settings, folder: Path
+) -> tuple[str, studio.Rows]:
+    return visit.study, studio.make(visit, settings, folder)
 
 
 def _check(settings: studio.Settings, studies: int) -> None:
@@ -189,10 +197,11 @@ def _tables(folder: Path, rows: list[studio.Rows]) -> None:
         content = [row for study in rows for row in study[name]]
         columns = COLUMNS.get(name) or (list(content[0]) if content else [])
         if columns:
-            dicom.put(folder / f"{name}.csv", _csv(columns, content))
+            dicom.put(folder / f"{name}.csv", as_csv(columns, content))
 
 
-def _csv(columns: list[str], rows: Iterable[studio.Row]) -> bytes:
+def as_csv(columns: list[str], rows: Iterable[studio.Row]) -> bytes:
+    """A table with a header, in UTF-8."""
     stream = io.StringIO(newline="")
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()

@@ -9,6 +9,7 @@ over, and a prior study is compared with. The labels do not depend on what is me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,20 +93,20 @@ def write(visit: Visit, rng: np.random.Generator) -> Report:
     if not stated:
         stated = [_deny("pleural effusion", rng)]
     impression = _impression(visit, spoken, rng)
-    text = "\n".join(
+    parts = ([s.sentence for s in stated], [s.sentence for s in impression])
+    return Report(sheet(visit, *parts), tuple(stated + impression))
+
+
+def sheet(visit: Visit, findings: Sequence[str], impression: Sequence[str]) -> str:
+    """The text of a report of `visit` from its sentences, each once though given twice."""
+    return "\n".join(
         [
             f"INDICATION: {visit.indication}.",
             f"COMPARISON: {'Previous chest radiograph.' if visit.prior else 'None.'}",
-            f"FINDINGS: {_prose(stated)}",
-            f"IMPRESSION: {_prose(impression)}",
+            f"FINDINGS: {' '.join(dict.fromkeys(findings))}",
+            f"IMPRESSION: {' '.join(dict.fromkeys(impression))}",
         ]
     )
-    return Report(text, tuple(stated + impression))
-
-
-def _prose(statements: list[Statement]) -> str:
-    """The sentences in order, each once though it may state several things."""
-    return " ".join(dict.fromkeys(s.sentence for s in statements))
 
 
 def _state(finding: Finding, sentence: str, section: str, assertion: str) -> Statement:

@@ -12,6 +12,7 @@ from asclip.phantom.body import Body
 from asclip.phantom.ct import scan
 from asclip.phantom.findings import NAMES
 from asclip.phantom.patients import Visit
+from asclip.phantom.rays import Beam
 from asclip.phantom.structures import ill
 from asclip.phantom.truth import Region, regions
 
@@ -39,11 +40,10 @@ def make(visit: Visit, settings: Settings, out: Path) -> Rows:
     for number, view in enumerate(_views(visit, settings.views)):
         arms_up = view == "LATERAL"
         if arms_up not in bodies:
-            bodies[arms_up] = _body(visit, arms_up)
-        rng = np.random.default_rng([*visit.seed, 2, xray.VIEWS.index(view)])
+            bodies[arms_up] = body_of(visit, arms_up)
         image = f"dicom/{visit.patient}/{visit.study}/{view}.dcm"
-        (out / image).parent.mkdir(parents=True, exist_ok=True)
-        found = _shoot(bodies[arms_up], visit, view, settings.size, rng, out / image)
+        beam = shoot(bodies[arms_up], visit, view, settings.size, out / image)
+        found = regions(bodies[arms_up], beam, visit.findings)
         rows["reports"].append(_row(visit, text, image, view))
         rows["boxes"] += [_box(region, image, settings, out) for region in found]
         if number == 0:
@@ -64,22 +64,27 @@ def _views(visit: Visit, asked: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(taken)) or ["AP"]
 
 
-def _body(visit: Visit, arms_up: bool) -> Body:
+def body_of(visit: Visit, arms_up: bool) -> Body:
+    """The patient's body on the day of `visit`, with what was found."""
     return ill(visit.person, replace(visit.pose, arms_up=arms_up), visit.findings)
 
 
-def _shoot(
-    body: Body, visit: Visit, view: str, size: int, rng: np.random.Generator, path: Path
-) -> list[Region]:
-    """Take and store one film; where its findings are."""
+def shoot(
+    body: Body, visit: Visit, view: str, size: int, path: Path, mark: np.ndarray | None = None
+) -> Beam:
+    """Take and store one film, with a white `mark` [H, W] bool burnt in; the beam that took it."""
+    rng = np.random.default_rng([*visit.seed, 2, xray.VIEWS.index(view)])
     beam = xray.aim(view, size, body=body, device=visit.device)
     film = xray.film(body, beam, visit.device, rng)
-    dicom.write_film(path, film, visit, view=view, pitch=beam.pitch)
-    return regions(body, beam, visit.findings)
+    if mark is not None:
+        film[mark] = 0 if visit.device.inverted else 2**visit.device.bits - 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dicom.write_film(path, film, visit, view=view, pitch=beam.pitch, burnt=mark is not None)
+    return beam
 
 
 def _scan(visit: Visit, image: str, settings: Settings, out: Path) -> None:
-    volume = scan(_body(visit, True), visit.findings, rng=np.random.default_rng([*visit.seed, 5]))
+    volume = scan(body_of(visit, True), visit.findings, rng=np.random.default_rng([*visit.seed, 5]))
     dicom.write_ct(out / image, volume, visit)
     if settings.masks:
         folder = out / "masks" / visit.patient / visit.study

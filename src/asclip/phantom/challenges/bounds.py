@@ -1,0 +1,67 @@
+"""What an oracle that knows the truth would reach in a measure, and what a coin would."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from asclip.phantom.challenges.case import Case, Measure
+
+Bounds = tuple[float | None, float | None]
+TOP = 5
+NEAREST = 10
+ALIKE = 0.5
+
+
+def bounds(measure: Measure, cases: Sequence[Case]) -> Bounds:
+    """(ceiling, chance) of `measure` on the test cases; None where they leave it undefined.
+
+    The oracle sees in an image every finding with its side, zone and severity, and no more: two
+    reports of equal findings are the same to it.
+    """
+    kept = measure.meant(cases)
+    if not kept:
+        return None, None
+    match measure.metric:
+        case "macro auroc":
+            whole = all(len({c.value(k) for c in kept}) == 2 for k in measure.columns)
+            return (1.0, 0.5) if whole else (None, 0.5)
+        case "balanced accuracy":
+            return 1.0, 1.0 / len(measure.of)
+        case "balanced accuracy of a linear probe":
+            return 1.0 / len(measure.of), 1.0 / len(measure.of)  # the best is to tell nothing
+        case "recall@5":
+            return recall(kept, of_bodies=measure.kind == "cross-modal")
+        case "precision@10":
+            return precision(kept, measure.columns)
+        case "right of two":
+            return 1.0, 0.5
+    raise ValueError(f"no bounds are known for the metric {measure.metric!r}")
+
+
+def recall(cases: Sequence[Case], *, of_bodies: bool) -> Bounds:
+    """Recall@5 of one right answer per query; equal findings tie, unless bodies are compared."""
+    pool = [c for c in cases if {"PA", "CT"} <= set(c.views)] if of_bodies else list(cases)
+    if not pool:
+        return None, None
+    twins = Counter(c.visit.study if of_bodies else str(sorted(c.facts)) for c in pool)
+    best = [min(1.0, TOP / num) for num in twins.values() for _ in range(num)]
+    return float(np.mean(best)), min(1.0, TOP / len(pool))
+
+
+def precision(cases: Sequence[Case], columns: Sequence[str]) -> Bounds:
+    """Precision@10 among other patients' images that share half of all findings or more."""
+    have = np.array([[int(c.value(k)) for k in columns] for c in cases])
+    both = have @ have.T
+    either = have.sum(1)[:, None] + have.sum(1)[None] - both
+    alike = both >= np.maximum(ALIKE * either, 1)
+    patient = np.array([c.visit.patient for c in cases])
+    other = patient[:, None] != patient[None]
+    asked = have.any(1) & (other.sum(1) >= NEAREST)
+    if not asked.any():
+        return None, None
+    right = (alike & other).sum(1)[asked]
+    best = np.minimum(right, NEAREST) / NEAREST
+    return float(best.mean()), float((right / other.sum(1)[asked]).mean())
