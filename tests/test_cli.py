@@ -15,7 +15,17 @@ from asclip import arguments, cli, terminal
 from asclip.errors import AsclipError, DataError, FileError, LeakageError, MissingExtra, ModelError
 from asclip.types import Score
 
-COMMANDS = ("demo", "phantom", "ingest", "pretrain", "evaluate", "predict", "prompts", "doctor")
+COMMANDS = (
+    "demo",
+    "phantom",
+    "ingest",
+    "pretrain",
+    "evaluate",
+    "compare",
+    "predict",
+    "prompts",
+    "doctor",
+)
 NAN = float("nan")
 SCORES = [
     Score("d", "test", "zero_shot", "auroc", "effusion", 0.8, 0.7, 0.9, n=40, chance=0.5),
@@ -68,6 +78,8 @@ def test_example_of_each_command_is_accepted(stand_in: Stand) -> None:
     stand_in("asclip.data.sources.table", "Table")
     stand_in("asclip.recipes", "pretrain", Path("r"), RECIPES={"clip": None}, **_parameters())
     stand_in("asclip.recipes.evaluation", "evaluate", [], predict=lambda *_: [])
+    stand_in("asclip.phantom.challenges", "write", NAMES=("normals",))
+    stand_in("asclip.recipes.compare", "compare", {"table": []}, LEFT_OUT={})
     for command in cli.app.registered_commands:
         words = str(command.epilog).removeprefix(cli.EXAMPLE).partition(" >")[0].split()[1:]
         assert cli.main(words) == 0, words
@@ -78,6 +90,18 @@ def _parameters() -> dict[str, Any]:
         "parameters": lambda name: PARAMETERS | {"steps": (int, 0)},
         "about": lambda: {"lr": "the peak"},
     }
+
+
+def test_compare_passes_its_options_on(stand_in: Stand) -> None:
+    stand_in("asclip.recipes", "pretrain", RECIPES={"clip": None, "sat": None, "locked": None})
+    calls = stand_in("asclip.recipes.compare", "compare", {"table": []}, LEFT_OUT={"locked": "no"})
+    words = ["--challenges", "normals, unpaired", "--seeds", "3,1", "--steps", "7", "--out", "o"]
+    assert cli.main(["compare", *words]) == 0
+    ((place, methods, names), options) = calls[0]
+    assert (place, methods, names) == (Path("o"), ["clip", "sat"], ["normals", "unpaired"])
+    assert options["seeds"] == (3, 1)
+    assert options["equal"] == {"steps": 7}
+    assert cli.main(["compare", "--seeds", "one"]) == 2
 
 
 def test_help_imports_nothing_heavy_and_is_fast() -> None:

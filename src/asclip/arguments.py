@@ -131,6 +131,18 @@ def fractions(word: str) -> tuple[float, ...]:
     return numbers
 
 
+def whole_numbers(name: str, word: str) -> tuple[int, ...]:
+    """Different whole numbers >= 0 in their order: "0,1,2" -> (0, 1, 2).
+
+    Raises:
+        AsclipError: none, or something else.
+    """
+    parts = [part.strip() for part in word.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise AsclipError(f"--{name} takes whole numbers such as 0,1,2, got {word!r}")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
 def split_options(
     words: Sequence[str], known: Mapping[str, type]
 ) -> tuple[list[str], dict[str, str]]:

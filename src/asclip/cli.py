@@ -169,6 +169,9 @@ def pretrain(
     help_recipe: Annotated[
         bool, typer.Option("--help-recipe", help="Print the parameters of --recipe.")
     ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Time a few steps, part by part; write nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a recipe on a data set; continues where an earlier run stopped."""
@@ -184,6 +187,13 @@ def pretrain(
         return terminal.print_recipes(chosen, known, about(), as_json=as_json)
     kinds = {name: kind for name, (kind, _) in parameters(recipe).items()}
     data, given = arguments.split_options(words or [], kinds)
+    if profile and len(data) == 1:
+        from asclip.recipes.pretraining import profile as measure
+
+        found = measure(Path(data[0]), recipe, given, progress=track, say=say)
+        if as_json:
+            return terminal.print_json(found.to_json())
+        return terminal.print_rows(found.title, found.rows())
     if len(data) != 1 or out is None:
         raise AsclipError(
             f"pretrain takes one data set and --out RUN, got {len(data)} data sets"
@@ -223,6 +233,47 @@ def evaluate(
 
         terminal.print_table(table(scores))
     say(f"next: open the card, or: asclip predict {run} FILE --prompts NAME (see asclip prompts)")
+
+
+@app.command(epilog=EXAMPLE + "asclip compare gloria medclip --challenges side_zone,unpaired")
+def compare(
+    methods: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Recipes, or recipes with parameters (clip:texts=report); default: all. "
+            "The baseline clip always runs."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the comparison.")] = Path("runs/compare"),
+    challenges: Annotated[
+        str, typer.Option(help="Phantom challenges, comma-separated; default: all.")
+    ] = "",
+    seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0,1,2",
+    studies: Annotated[int, typer.Option(min=20, help="Studies of each hospital.")] = 800,
+    size: Annotated[int, typer.Option(min=32, help="Rows and columns of an image.")] = 64,
+    steps: Annotated[int, typer.Option(min=1, help="Updates of every run.")] = 300,
+    as_json: Json = False,
+) -> None:
+    """Train methods side by side on challenges whose truth is known; one table with intervals."""
+    from asclip.phantom.challenges import NAMES
+    from asclip.recipes import RECIPES
+    from asclip.recipes.compare import LEFT_OUT
+    from asclip.recipes.compare import compare as run
+
+    names = [name.strip() for name in challenges.split(",") if name.strip()] or NAMES
+    found = run(
+        out,
+        methods or [name for name in RECIPES if name not in LEFT_OUT],
+        names,
+        seeds=arguments.whole_numbers("seeds", seeds),
+        studies=studies,
+        size=size,
+        equal={"steps": steps},
+        say=say,
+    )
+    if as_json:
+        terminal.print_json(found["table"])
+    say(f"written: {out / 'compare.json'} and {out / 'compare.html'}")
 
 
 @app.command(epilog=EXAMPLE + "asclip predict runs/clip film.dcm --prompts cxr-findings --json")

@@ -9,7 +9,8 @@ patients and studies and absolute paths never are (privacy.py). Plots are inline
 follow the page (plots.py), pictures are inline PNG or JPEG (pictures.py).
 """
 
+from asclip.card.comparison import write_comparison
 from asclip.card.content import Card, Heatmap, RetrievalExample
 from asclip.card.page import write
 
-__all__ = ["Card", "Heatmap", "RetrievalExample", "write"]
+__all__ = ["Card", "Heatmap", "RetrievalExample", "write", "write_comparison"]

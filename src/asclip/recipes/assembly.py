@@ -14,6 +14,7 @@ from asclip.data.batches import Batches, Sampling
 from asclip.data.dataset import Dataset
 from asclip.data.facts import Knowledge
 from asclip.data.further import Further, prior_studies, second_texts
+from asclip.data.mining import corpus, mine
 from asclip.data.progress import Track, silent
 from asclip.data.texts import Pieces, pieces
 from asclip.errors import DataError
@@ -30,7 +31,8 @@ from asclip.train.processes import world
 from asclip.train.run import Run
 from asclip.train.settings import Settings
 
-UNPAIRED = "unpaired"
+# Further texts that are not said of the study's image: those of nobody, and contraries for a test.
+UNPAIRED, CONTRARY = "unpaired", "twin"
 
 
 def assemble(
@@ -51,6 +53,8 @@ def assemble(
     reads_text = any(need.startswith(("text.", "second.", "gapped.")) for need in needs)
     parts = {"train": dataset.split("train"), "val": dataset.split("val")}
     texts = {side: _pieces(part, needs) for side, part in parts.items()}
+    if settings.ways and reads_text:
+        texts["train"] = mine(texts["train"], parts["train"], settings.ways, seed=settings.seed)
     knowledge = Knowledge.learn(parts["train"], texts["train"], needs, source=settings.facts)
     tokenizer = _tokenizer(settings, texts["train"], knowledge, reads_text)
     encoder = _towers(settings, dataset, tokenizer)
@@ -182,7 +186,7 @@ def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
 
 def _pieces(dataset: Dataset, needs: frozenset[str]) -> Pieces:
     """The texts of a part; a method with a second text has findings apart from the impression."""
-    names = [name for name in dataset.text_names if name not in ("text", UNPAIRED)]
+    names = [name for name in dataset.text_names if name not in ("text", UNPAIRED, CONTRARY)]
     loose = dataset.texts(UNPAIRED) if UNPAIRED in dataset.text_names else []
     two = any(need.startswith("second.") for need in needs)
     return pieces(
@@ -204,7 +208,7 @@ def _tokenizer(
         )
     # Twice, for a word enters the vocabulary only if two texts have it.
     told = [text for said in knowledge.texts.values() for text in said] * 2
-    return Tokenizer.train([*(texts.texts or ["no text"]), *told])
+    return Tokenizer.train([*(corpus(texts) or ["no text"]), *told])
 
 
 def _towers(settings: Settings, dataset: Dataset, tokenizer: Tokenizer) -> DualEncoder:
