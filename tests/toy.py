@@ -19,6 +19,7 @@ from asclip.pretrain.frontier.high_order import HighOrder
 from asclip.pretrain.frontier.metadata import Metadata
 from asclip.pretrain.frontier.modalities import Modalities
 from asclip.pretrain.frontier.temporal import Temporal
+from asclip.pretrain.knowledge.concepts import Concepts
 from asclip.pretrain.knowledge.descriptions import Descriptions
 from asclip.pretrain.knowledge.kad import Kad
 from asclip.pretrain.knowledge.kad_knowledge import KnowledgeContrast
@@ -91,6 +92,7 @@ OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
         WIDTH, layers=1, hidden=16, variant="official", self_attention=True
     ),
     "kad-knowledge": KnowledgeContrast,
+    "concepts": Concepts,
     "m-flag": MFlag,
     "kobo": Kobo,
     "kobo-report": lambda: Kobo(knowledge="report"),
@@ -193,7 +195,12 @@ def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch
         {"image": images, **streams},
         {"text": Tokens(ids, mask, text), "second": second, "gapped": gapped},
         Facts(torch.arange(studies) // 2, labels, targets),
-        {"definitions": some(FINDINGS), "places": some(PLACES)},
+        {
+            "definitions": some(FINDINGS),
+            "places": some(PLACES),
+            "names": some(4),
+            "meanings": some(4),
+        },
     )
 
 

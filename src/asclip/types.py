@@ -116,7 +116,8 @@ class Pair:
     Of the studies, one row each: "view" (a second image), "second" (a second text), "prior" (an
     image of an earlier study), "masked" (the image with holes), "gapped" (the text with gaps).
     Of the run, not of its studies: "definitions" [F] and "places" [A], a text for each finding and
-    each anatomy that the facts speak of.
+    each anatomy that the facts speak of; "names" and "meanings" [K], name and definition of every
+    concept that the run knows.
     """
 
     image: Encoded

@@ -6,7 +6,6 @@ that matter), then applied to either side: `Knowledge.learn(train, ...)`, `knowl
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,9 @@ import numpy as np
 
 from asclip.clinical import descriptions
 from asclip.clinical.bank import anatomies, canonical, findings
-from asclip.clinical.extract import location_matrix, mentions, report_findings
+from asclip.clinical.extract import location_matrix, report_findings
+from asclip.data.change import changed
+from asclip.data.concepts import concepts
 from asclip.data.dataset import Dataset
 from asclip.data.texts import Pieces
 from asclip.errors import DataError
@@ -29,11 +30,7 @@ FROM = ("report", "labels", "both")
 SELDOM = 5  # studies of the training split in which a finding or a place must occur
 MEANING = 64  # E of `meaning` and `report`
 CATEGORIES = 8  # most values of a fact that become columns of their own
-_CHANGE = (
-    (1.0, r"\b(?:worse\w*|larger|increas\w+|progress\w+|new|more (?:prominent|extensive)|grown)\b"),
-    (-1.0, r"\b(?:better|improv\w+|smaller|decreas\w+|resol\w+|less (?:prominent|extensive))\b"),
-    (0.0, r"\b(?:unchanged|stable|no (?:\w+ )?change|similar|persistent|as before)\b"),
-)
+CHANGES = {"worse": 1.0, "unchanged": 0.0, "better": -1.0}
 
 
 @dataclass(frozen=True)
@@ -48,15 +45,22 @@ class Knowledge:
     source: str = "report"
     findings: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    concepts: dict[str, str] = field(default_factory=dict)  # name -> definition without the name
     columns: tuple[tuple[str, str], ...] = ()  # (fact, value); "" is a number
     scale: dict[str, tuple[float, float]] = field(default_factory=dict)
     meaning: Pipeline | None = None
 
     @classmethod
     def learn(
-        cls, train: Dataset, pieces: Pieces, needs: frozenset[str], *, source: str = "report"
+        cls,
+        train: Dataset,
+        pieces: Pieces,
+        needs: frozenset[str],
+        *,
+        source: str = "report",
+        own: str = "",
     ) -> Knowledge:
-        """What the training studies offer of what `needs` names.
+        """What the training studies offer of what `needs` names; `own` is a file of concepts.
 
         Raises:
             DataError: findings are needed and none occurs, or facts are needed and there are none.
@@ -65,10 +69,13 @@ class Knowledge:
             raise DataError(f"facts must be one of {', '.join(FROM)}; got {source!r}")
         bare = cls(needs, source)
         known: dict[str, Any] = {}
-        if bare.reads("findings", "stated", "location", "change") or bare.streams("definitions"):
+        told = bare.reads("findings", "stated", "location", "change")
+        if told or bare.streams("definitions", "places"):
             known["findings"] = _frequent_findings(train, pieces, source)
         if bare.reads("location") or bare.streams("places"):
             known["places"] = _frequent_places(train, pieces, known["findings"])
+        if own or bare.streams("names", "meanings"):
+            known["concepts"] = concepts(own)
         if bare.reads("meta"):
             known["columns"], known["scale"] = _columns(train)
         if bare.reads("meaning", "report"):
@@ -88,7 +95,10 @@ class Knowledge:
         """The knowledge streams: a text for each finding, and for each place."""
         found = {}
         if self.streams("definitions"):
-            found["definitions"] = [_defined(name) for name in self.findings]
+            found["definitions"] = [self._defined(name) for name in self.findings]
+        if self.streams("names", "meanings"):
+            found["names"] = list(self.concepts)
+            found["meanings"] = list(self.concepts.values())
         if self.streams("places"):
             found["places"] = descriptions.places(list(self.places))
         return found
@@ -111,9 +121,7 @@ class Knowledge:
         if self.reads("findings"):
             studies["findings"] = self._findings(part, told)
         if self.reads("location"):
-            names, places = list(self.findings), list(self.places)
-            rows = [location_matrix(text, names, places) for text in told]
-            studies["location"] = np.stack(rows)
+            studies["location"] = self._location(told)
         if self.reads("change"):
             studies["change"] = self._change(part, told)
         if self.reads("meta"):
@@ -126,6 +134,11 @@ class Knowledge:
             if self.reads("report"):
                 studies["report"] = _directions(self.meaning, told)
         return studies, texts
+
+    def _defined(self, name: str) -> str:
+        if name in self.concepts:
+            return f"{name}: {self.concepts[name]}"
+        return descriptions.definitions([name])[0] if name in findings() else name
 
     def _stated(self, texts: Sequence[str]) -> np.ndarray:
         return np.stack([_said(text, self.findings) for text in texts] or [np.zeros(0)])
@@ -144,14 +157,24 @@ class Knowledge:
                     result[:, column] = np.where(np.isnan(known), result[:, column], known)
         return result
 
+    def _location(self, told: list[str]) -> np.ndarray:
+        known = [name for name in self.findings if name in findings()]
+        columns = [self.findings.index(name) for name in known]
+        result = np.zeros((len(told), len(self.findings), len(self.places)), np.float32)
+        for row, text in enumerate(told):
+            result[row, columns] = location_matrix(text, known, self.places)
+        return result
+
     def _change(self, part: Dataset, told: list[str]) -> np.ndarray:
-        named = {name.partition(":")[2]: name for name in part.meta_names if "change:" in name}
+        prefix = "change:"
+        given = [name for name in part.meta_names if name.startswith(prefix)]
+        named = {_catalogued(name.removeprefix(prefix)): name for name in given}
         columns = []
         for name in self.findings:
             if name in named:
-                columns.append(part.meta(named[name]).to_numpy(np.float32))
+                columns.append(part.meta(named[name]).replace(CHANGES).to_numpy(np.float32))
             else:
-                columns.append(np.array([_changed(text, name) for text in told], np.float32))
+                columns.append(np.array([changed(text, name) for text in told], np.float32))
         return np.stack(columns, 1)
 
     def _meta(self, part: Dataset) -> np.ndarray:
@@ -163,7 +186,7 @@ class Knowledge:
                 result[known, column] = (facts[known].astype(str) == value).to_numpy(np.float32)
             else:
                 middle, spread = self.scale[name]
-                result[:, column] = (facts.to_numpy(np.float32) - middle) / spread
+                result[:, column] = (facts.to_numpy(np.float64) - middle) / spread
         return result
 
 
@@ -173,10 +196,6 @@ def _catalogued(name: str) -> str:
         return canonical(name)
     except DataError:
         return name
-
-
-def _defined(name: str) -> str:
-    return descriptions.definitions([name])[0] if name in findings() else name
 
 
 def _said(text: str, names: Sequence[str]) -> np.ndarray:
@@ -230,7 +249,7 @@ def _columns(
     for name in train.meta_names:
         facts = train.meta(name)
         known = facts.dropna()
-        if len(known) < SELDOM or known.nunique() < 2 or "change:" in name:
+        if len(known) < SELDOM or known.nunique() < 2 or name.startswith("change:"):
             continue
         if known.dtype.kind in "fiub":
             values = known.to_numpy(np.float64)
@@ -270,14 +289,3 @@ def _directions(meaning: Pipeline, texts: Sequence[str]) -> np.ndarray:
     """Unit vectors [n, E] float32; a text without a known word is the zero vector."""
     vectors = np.asarray(meaning.transform(list(texts)), np.float32)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
-
-
-def _changed(text: str, name: str) -> float:
-    """1 worse, 0 unchanged, -1 better, NaN where the report does not compare."""
-    for mention in mentions(text) if text else []:
-        if mention.finding != name or mention.assertion == "uncertain":
-            continue
-        for value, pattern in _CHANGE:
-            if re.search(pattern, mention.sentence, re.IGNORECASE):
-                return value
-    return float("nan")

@@ -55,7 +55,9 @@ def assemble(
     texts = {side: _pieces(part, needs) for side, part in parts.items()}
     if settings.ways and reads_text:
         texts["train"] = mine(texts["train"], parts["train"], settings.ways, seed=settings.seed)
-    knowledge = Knowledge.learn(parts["train"], texts["train"], needs, source=settings.facts)
+    knowledge = Knowledge.learn(
+        parts["train"], texts["train"], needs, source=settings.facts, own=settings.knowledge
+    )
     tokenizer = _tokenizer(settings, texts["train"], knowledge, reads_text)
     encoder = _towers(settings, dataset, tokenizer)
     own = {**own, **_measured(name, encoder, knowledge, tokenizer)}

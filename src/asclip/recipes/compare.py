@@ -136,6 +136,8 @@ def _run(
     folder = out / "runs" / name / method.replace(":", "-").replace("=", "-") / str(seed)
     path = folder / "record.json"
     recipe, given = _settings(method, common, seed)
+    known = table.parent / "knowledge.json"
+    given |= {"knowledge": str(known)} if known.exists() and "knowledge" not in given else {}
     if path.exists():
         record = json.loads(path.read_text())
         if record["given"] == json.loads(json.dumps(given)):

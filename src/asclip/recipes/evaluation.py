@@ -31,7 +31,8 @@ class Encodings:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.known: dict[tuple[int, bool], Encoded] = {}
+        # The data set is kept with its encoding: another one may get the number of one that is gone.
+        self.known: dict[tuple[int, bool], tuple[Dataset, Encoded]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
@@ -40,8 +41,8 @@ class Encodings:
         """`Model.encode_images`, once per data set object."""
         key = (id(dataset), bool(options.get("local")))
         if key not in self.known:
-            self.known[key] = self.model.encode_images(dataset, **options)
-        return self.known[key]
+            self.known[key] = (dataset, self.model.encode_images(dataset, **options))
+        return self.known[key][1]
 
 
 def evaluate(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from torch import nn
 
+from asclip.pretrain.knowledge.concepts import Concepts
 from asclip.pretrain.knowledge.descriptions import Descriptions
 from asclip.pretrain.knowledge.kad import Kad
 from asclip.pretrain.knowledge.kad_knowledge import KnowledgeContrast
@@ -22,6 +23,7 @@ FROZEN = replace(Settings(), text_tower="all-minilm-l6-v2", lock="text", texts="
 
 # What the recipes' own parameters are, where recipes/methods.py does not say it.
 OWN = {
+    "knowledge_weight": "weight of names against definitions beside the contrast",
     "layers": "layers of the decoder",
     "heads": "attention heads of the decoder; must divide the width",
     "self_attention": "queries see each other, as published; a score then depends on the others",
@@ -92,6 +94,24 @@ def kad(
         temperature=temperature,
         query_weight=query_weight,
         variant=variant,
+        same_text=same_text,
+        same_patient=same_patient,
+    )
+
+
+def concepts(
+    settings: Settings = SENTENCES,
+    labels: tuple[str, ...] = (),
+    *,
+    temperature: float = 0.07,
+    knowledge_weight: float = 1.0,
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """Concepts: CLIP while names of the ontology learn their definitions."""
+    return Concepts(
+        temperature=temperature,
+        knowledge_weight=knowledge_weight,
         same_text=same_text,
         same_patient=same_patient,
     )
@@ -194,6 +214,7 @@ def medslip(
 RECIPES: dict[str, Callable[..., nn.Module]] = {
     "medklip": medklip,
     "kad": kad,
+    "concepts": concepts,
     "kad-knowledge": kad_knowledge,
     "m-flag": mflag,
     "kobo": kobo,

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -29,6 +30,8 @@ from asclip.recipes.options import choose, recipe
 from asclip.towers.model import Model
 from asclip.train.loop import train
 from asclip.train.processes import join, leave
+from asclip.train.profile import Profile
+from asclip.train.profile import profile as measure
 from asclip.train.run import Run
 
 Say = Callable[[str], None]
@@ -56,14 +59,7 @@ def pretrain(
     memory, and now and then the loss, the studies per second and the share spent waiting for data.
     """
     settings, own = choose(name, given or {})
-    dataset = Dataset.open(data)
-    if name == "supervised":
-        known = dataset.split("train").label_matrix()
-        if not (known == known).any():
-            raise DataError(
-                "the supervised recipe needs label columns with known values; the training split "
-                "has none; ingest it with --map labels=COLUMN or label:NAME=COLUMN"
-            )
+    dataset = _open(data, name)
     rank, _ = join()
     if out.exists() and not out.is_dir():
         raise ModelError(f"--out must be a folder, and {out.name} is a file; choose another")
@@ -105,6 +101,37 @@ def pretrain(
         (out / "run.json").write_text(json.dumps(record, indent=2) + "\n")
     leave()
     return out
+
+
+def profile(
+    data: Path,
+    name: str,
+    given: Mapping[str, Any] | None = None,
+    *,
+    progress: Track = silent,
+    say: Say = quiet,
+) -> Profile:
+    """What a step of the recipe `name` on `data` takes, part by part; no run folder is written."""
+    settings, own = choose(name, given or {})
+    dataset = _open(data, name)
+    with TemporaryDirectory() as scratch, torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        run, _ = assemble(dataset, name, settings, own, Path(scratch), progress=progress)
+        say(size(run))
+        return measure(run)
+
+
+def _open(data: Path, name: str) -> Dataset:
+    """The data set; DataError if the recipe learns from labels and there are none."""
+    dataset = Dataset.open(data)
+    if name == "supervised":
+        known = dataset.split("train").label_matrix()
+        if not (known == known).any():
+            raise DataError(
+                "the supervised recipe needs label columns with known values; the training split "
+                "has none; ingest it with --map labels=COLUMN or label:NAME=COLUMN"
+            )
+    return dataset
 
 
 def _own(run: Run) -> dict[str, Any]:

@@ -193,8 +193,16 @@ def _pairs(model: Any, part: Dataset, column: str) -> tuple[np.ndarray, np.ndarr
 def _change(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
     (column,) = about["columns"]
     train, val, test = (_pairs(model, data.split(s), column) for s in ("train", "val", "test"))
-    fits = [_regression(train[0], train[1], strength) for strength in STRENGTHS]
-    best = max(fits, key=lambda fit: _balanced(fit.predict(val[0]), val[1]))
+    if min(len(np.unique(train[1])), len(test[1])) < 2:
+        raise DataError(
+            f"{about['name']!r} needs two kinds of change in training and two studies with a prior "
+            f"in test; got {len(np.unique(train[1]))} and {len(test[1])}; make more studies"
+        )
+    strengths = STRENGTHS if len(val[1]) else (1.0,)
+    fits = [_regression(train[0], train[1], strength) for strength in strengths]
+    best = fits[0]
+    if len(fits) > 1:
+        best = max(fits, key=lambda fit: _balanced(fit.predict(val[0]), val[1]))
     said = best.predict(test[0])
     hits = [np.where(test[1] == c, said == c, np.nan) for c in np.unique(test[1])]
     return Measured(np.stack(hits, 1), test[2])

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asclip.errors import DataError, ModelError
+from asclip.recipes.compare import _difference as difference
+from asclip.recipes.compare import compare
+
+FEW = {"studies": 70, "size": 32, "equal": {"steps": 3, "batch": 8, "image_tower": "tiny"}}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("compare")
+    compare(out, ["clip:texts=report", "temporal"], ["temporal"], seeds=(0, 1), say=_quiet, **FEW)
+    return out
+
+
+def _quiet(text: str) -> None:
+    pass
+
+
+def test_every_measure_has_values_and_a_paired_difference(out: Path) -> None:
+    found = json.loads((out / "compare.json").read_text())
+    assert {row["method"] for row in found["table"]} == {"clip", "clip:texts=report", "temporal"}
+    for row in found["table"]:
+        assert len(row["values"]) == 2
+        assert row["mean"] == pytest.approx(np.mean(row["values"]))
+        assert ("difference" in row) == (row["method"] != "clip")
+    base = {r["measure"]: r["values"] for r in found["table"] if r["method"] == "clip"}
+    for row in (r for r in found["table"] if r["method"] == "temporal"):
+        apart = np.array(row["values"]) - base[row["measure"]]
+        assert row["difference"] == pytest.approx(apart.mean())
+        assert row["low"] <= row["difference"] <= row["high"]
+
+
+def test_methods_see_the_same_hospital_and_settings(out: Path) -> None:
+    records = json.loads((out / "compare.json").read_text())["records"]
+    for seed in (0, 1):
+        given = [r["given"] for r in records if r["seed"] == seed]
+        assert {(g["steps"], g["batch"], g["seed"]) for g in given} == {(3, 8, seed)}
+        data = {
+            json.loads((out / f"runs/temporal/{m}/{seed}/run.json").read_text())["data"]["hash"]
+            for m in ("clip", "temporal", "clip-texts-report")
+        }
+        assert len(data) == 1
+
+
+def test_it_goes_on_and_does_nothing_twice(out: Path) -> None:
+    path = out / "runs" / "temporal" / "clip" / "0" / "record.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"mark": 1}))
+    (out / "runs" / "temporal" / "temporal" / "1" / "record.json").unlink()
+    compare(out, ["clip:texts=report", "temporal"], ["temporal"], seeds=(0, 1), say=_quiet, **FEW)
+    assert json.loads(path.read_text())["mark"] == 1
+    assert (out / "runs" / "temporal" / "temporal" / "1" / "record.json").exists()
+
+
+def test_the_page_shows_every_method_and_the_losses(out: Path) -> None:
+    page = (out / "compare.html").read_text()
+    for word in ("clip:texts=report", "temporal", "change of the pneumothorax", "chance", "not a"):
+        assert word in page
+    assert page.count("<svg") == 4
+
+
+def test_a_method_that_cannot_run_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    found = compare(
+        tmp_path, ["medclip:facts=labels"], ["negation"], seeds=(0,), say=said.append,
+        studies=20, size=32, equal={"steps": 1, "batch": 4},
+    )  # fmt: skip
+    (record,) = [r for r in found["records"] if r["method"] != "clip"]
+    assert ("error" in record) == any("not run" in line for line in said)
+    assert "cannot run" in (tmp_path / "compare.html").read_text() or "error" not in record
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "words"),
+    [
+        ("clop", ModelError, "no recipe is called 'clop'"),
+        ("clip:colour=red", DataError, "has no parameter 'colour'"),
+        ("supervised", DataError, "answers no prompt"),
+    ],
+)
+def test_a_wrong_method_ends_it_at_once(tmp_path: Path, method, kind, words) -> None:
+    with pytest.raises(kind, match=words):
+        compare(tmp_path, [method], ["normals"], say=_quiet, **FEW)
+    assert not (tmp_path / "hospitals").exists()
+
+
+def test_the_interval_over_seeds_is_students() -> None:
+    from scipy.stats import t
+
+    values = np.array([0.02, 0.05, 0.03])
+    found = difference(values, np.zeros((3, 10)))
+    low, high = t.interval(0.95, 2, values.mean(), values.std(ddof=1) / 3**0.5)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-4)
+    one = difference(values[:1], np.zeros((1, 10)))
+    assert one["low"] != one["low"]

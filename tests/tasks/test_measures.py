@@ -1,0 +1,185 @@
+"""Measures of challenges, asked of a model that knows the truth, knows nothing, or is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from asclip.data.dataset import Dataset
+from asclip.data.ingest import ingest
+from asclip.data.sources.table import Table
+from asclip.errors import DataError
+from asclip.files.preprocessing import Preprocessing
+from asclip.phantom import challenges
+from asclip.tasks.measures import Measured, measure
+from asclip.types import Encoded
+
+STUDIES = 60
+
+
+@pytest.fixture(scope="module")
+def challenge(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """(data set, folder, measures by name) of a small challenge, made once each."""
+    made: dict[str, Any] = {}
+
+    def get(name: str) -> Any:
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            table = challenges.write(name, folder, STUDIES, size=32, workers=0)
+            how = Preprocessing(size=(32, 32))
+            data = ingest(Table(table, name=name), folder / "data", how, workers=0)
+            about = {m["name"]: m for m in challenges.describe(name)["measures"]}
+            made[name] = (data, folder, about)
+        return made[name]
+
+    return get
+
+
+class Knowing:
+    """Embeds an image as `vectors(dataset)` [n, D] says, and a text as `text(words)` [D] says."""
+
+    scorer, scale = None, 1.0
+    preprocessing = SimpleNamespace(digest="x")
+
+    def __init__(self, vectors: Any, text: Any = None) -> None:
+        self.vectors, self.text = vectors, text
+
+    def encode_images(self, dataset: Dataset, **options: Any) -> Encoded:
+        return Encoded(torch.from_numpy(np.asarray(self.vectors(dataset), np.float32)))
+
+    def encode_texts(self, texts: list[str], **options: Any) -> Encoded:
+        return Encoded(torch.from_numpy(np.stack([self.text(t) for t in texts]).astype(np.float32)))
+
+    def score(self, image: Encoded, text: Encoded) -> torch.Tensor:
+        left = torch.nn.functional.normalize(image.pooled, dim=1)
+        return left @ torch.nn.functional.normalize(text.pooled, dim=1).T
+
+
+def test_a_mean_of_class_means_and_its_resamples() -> None:
+    hits = np.array([[1.0, np.nan], [0.0, np.nan], [np.nan, 1.0]])
+    found = Measured(hits, np.array(["a", "b", "c"]))
+    assert found.value() == pytest.approx(0.75)
+    samples = found.samples(200, seed=1)
+    np.testing.assert_array_equal(samples, found.samples(200, seed=1))
+    assert np.nanmin(samples) < 0.75 < np.nanmax(samples)
+
+
+@pytest.mark.parametrize(("sign", "value"), [(1.0, 1.0), (-1.0, 0.0)])
+def test_zero_shot_by_label(challenge: Any, sign: float, value: float) -> None:
+    data, folder, about = challenge("unpaired")
+    one, every = about["findings"], about["findings"]["of"]
+
+    def image(part: Dataset) -> np.ndarray:
+        return sign * (part.studies[[f"label:{n}" for n in every]].to_numpy(float) * 2 - 1)
+
+    def text(words: str) -> np.ndarray:
+        said = np.array([name in words.lower() for name in every], float)
+        denied = any(w in words.lower().split() for w in ("no", "not", "without", "negative"))
+        named = said.any() and not denied
+        return said if named else -said if said.any() else np.full(len(said), -1.0)
+
+    names = [name for name in one["of"] if name in ("mass", "consolidation", "pneumothorax")]
+    one = one | {"of": names}
+    assert measure(Knowing(image, text), data, one, folder).value() == pytest.approx(value)
+
+
+def test_retrieval_among_the_asked(challenge: Any) -> None:
+    data, folder, about = challenge("normals")
+    one = about["abnormal reports"]
+    asked = data.split("test").take(
+        np.flatnonzero(data.split("test").studies["meta:normal"].to_numpy(float) == 0)
+    )
+    from asclip.data.texts import told
+
+    place = {told(text): k for k, text in enumerate(dict.fromkeys(asked.texts()))}
+
+    def image(part: Dataset) -> np.ndarray:
+        return np.stack([np.eye(len(place))[place[told(t)]] for t in part.texts()])
+
+    model = Knowing(image, lambda words: np.eye(len(place))[place[words]])
+    found = measure(model, data, one, folder)
+    assert found.value() == 1.0
+    assert len(found.values) == len(asked)
+    blind = Knowing(lambda part: np.ones((len(part), 3)), lambda words: np.ones(3))
+    same = len(asked) <= 5
+    assert measure(blind, data, one, folder).value() == float(same)  # ties are misses
+
+
+def test_precision_leaves_the_own_patient_out(challenge: Any) -> None:
+    data, folder, about = challenge("hyperedges")
+    one = about["images alike"] | {"metric": "precision@1"}
+    columns = one["columns"]
+    found = measure(Knowing(lambda p: p.studies[columns].to_numpy(float) + 1e-3), data, one, folder)
+    test = data.split("test")
+    truth = test.studies[columns].to_numpy(float)
+    assert np.isnan(found.values[:, 0]).sum() == (truth.sum(1) == 0).sum()
+
+    def by_patient(part: Dataset) -> np.ndarray:
+        return np.eye(2000)[part.patient_codes()]
+
+    assert found.value() > measure(Knowing(by_patient), data, one, folder).value() + 0.3
+
+
+def test_cross_modal_pairs_by_study(challenge: Any) -> None:
+    data, folder, about = challenge("modalities")
+    numbers = {s: k for k, s in enumerate(data.studies["study"])}
+
+    def of(part: Dataset) -> np.ndarray:
+        assert len(part.images) == len(part)  # one view at a time
+        return np.eye(len(numbers))[[numbers[s] for s in part.studies["study"]]]
+
+    assert measure(Knowing(of), data, about["CT of the film"], folder).value() == 1.0
+
+
+def test_change_is_read_from_both_images(challenge: Any) -> None:
+    data, folder, about = challenge("temporal")
+    one = about["change of the pleural effusion"]
+    column = one["columns"][0]
+    words = {"worse": 1.0, "unchanged": 0.0, "better": -1.0}
+
+    def of(part: Dataset) -> np.ndarray:
+        """A later image is turned by its change, a prior lies at angle 0."""
+        angle = part.studies[column].map(words).fillna(0.0).to_numpy(float)
+        return np.stack([np.cos(angle), np.sin(angle)], 1)
+
+    assert measure(Knowing(of), data, one, folder).value() > 0.95
+    nothing = measure(Knowing(lambda p: np.ones((len(p), 2))), data, one, folder)
+    assert nothing.value() == pytest.approx(1 / nothing.values.shape[1])
+
+
+def test_a_report_against_its_twin(challenge: Any) -> None:
+    data, folder, about = challenge("negation")
+    one = about["report against its twin"]
+    reports = set(data.split("test").texts())
+    from asclip.data.texts import told
+
+    own = {told(text) for text in reports}
+    right = Knowing(lambda p: np.ones((len(p), 1)), lambda t: np.array([1.0 if t in own else -1.0]))
+    assert measure(right, data, one, folder).value() == 1.0
+    even = Knowing(lambda p: np.ones((len(p), 1)), lambda t: np.ones(1))
+    assert measure(even, data, one, folder).value() == 0.5
+
+
+def test_a_probe_reads_what_is_there(challenge: Any) -> None:
+    data, folder, about = challenge("shortcut")
+    one = about["site from the embedding"]
+
+    def of(part: Dataset) -> np.ndarray:
+        site = part.studies["meta:site"].to_numpy(str)
+        return np.stack([site == s for s in sorted(set(site))], 1).astype(float)
+
+    assert measure(Knowing(of), data, one, folder).value() == 1.0
+
+
+def test_unknown_kinds_and_empty_questions_are_named(challenge: Any, tmp_path: Path) -> None:
+    data, folder, about = challenge("normals")
+    with pytest.raises(DataError, match="a measure is one of"):
+        measure(Knowing(None), data, about["findings"] | {"kind": "guess"}, folder)
+    asked = about["abnormal reports"] | {"where": {"meta:normal": "7"}}
+    with pytest.raises(DataError, match="no study is asked"):
+        measure(Knowing(None), data, asked, folder)
