@@ -65,6 +65,7 @@ def test_the_page_shows_every_method_and_the_losses(out: Path) -> None:
     for word in ("clip:texts=report", "temporal", "change of the pneumothorax", "chance", "not a"):
         assert word in page
     assert page.count("<svg") == 4
+    assert "built-in" not in page
 
 
 def test_a_method_that_cannot_run_is_said(tmp_path: Path) -> None:

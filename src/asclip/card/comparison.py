@@ -102,7 +102,7 @@ def _challenge(name: str, about: dict[str, Any], result: dict[str, Any]) -> dict
         )
     return {
         "id": name,
-        "title": name.replace("_", " "),
+        "title": name.replace("_", " ").capitalize(),
         "question": about["question"],
         "family": about["family"],
         "notes": " ".join(about["notes"]),
@@ -114,7 +114,7 @@ def _row(row: dict[str, Any], base: float) -> dict[str, Any]:
     if "error" in row:
         return {"method": row["method"], "error": row["error"]}
     shown = {"method": row["method"], "error": "", "mean": f"{row['mean']:.3f}"}
-    shown |= {"values": " ".join(f"{v:.3f}" for v in row["values"])}
+    shown |= {"by_seed": " ".join(f"{v:.2f}" for v in row["values"])}
     shown |= {"time": f"{row['seconds'] / base:.1f} x", "difference": "", "interval": ""}
     shown |= {"patients": "", "kind": ""}
     if "difference" in row:
