@@ -3,7 +3,7 @@
     L = w_global * NCE(s u_i . v_m) + w_local * NCE(s' S_im)
     S_im = log mean_t exp(t2 cos(w_t, c_t)) / t2,  c_t = sum_n softmax_n(t1 w_t . v_n) v_n
 
-Paper    GLoRIA, Huang et al. 2021 (ICCV), eq. 1-8
+Paper    GLoRIA, Huang et al. 2021 (ICCV), doi:10.1109/ICCV48922.2021.00391, eq. 1-8
 Takes    image.pooled [B, D], image.local [B, N, D], text.pooled [M, D], text.local [M, T, D]
 Gives    total; parts global, local, scale, local_scale
 Equals   clip.py when w_local = 0

@@ -1,0 +1,109 @@
+"""What `asclip papers` calls: functions that take and give plain values.
+
+Every mistake of the user is a `DataError` with what must hold, what was got and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from asclip.errors import DataError
+from asclip.literature import adding
+from asclip.literature import bring as bringing
+from asclip.literature import cite as citing
+from asclip.literature import lint as linting
+from asclip.literature import network as networking
+from asclip.literature import related as relating
+from asclip.literature import search as searching
+from asclip.literature import stats as counting
+from asclip.literature.catalogue import load
+from asclip.literature.entry import Paper
+from asclip.literature.page import listing, page
+from asclip.literature.terms import key_terms
+
+
+def list_papers(filters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The papers that pass the filters (facet: value or values), one dict each, in table order."""
+    return [listing(paper) for paper in searching.narrow(load().papers, filters or {})]
+
+
+def list_datasets() -> list[dict[str, Any]]:
+    """The data sets, one dict each."""
+    return [{**vars(one), "models": list(one.models)} for one in load().datasets]
+
+
+def show(key: str, abstract: str = "") -> dict[str, Any]:
+    """The page of a paper; `abstract` sharpens its key terms and is not kept."""
+    return page(load().paper(key), load(), abstract=abstract)
+
+
+def related(key: str, number: int = 5) -> list[dict[str, Any]]:
+    """The nearest papers with their scores."""
+    return relating.related(load().paper(key), load(), number=number)
+
+
+def terms(key: str, abstract: str = "", number: int = 20) -> list[tuple[str, float]]:
+    """The key terms of a paper with their weights."""
+    return key_terms(load().paper(key), load(), abstract=abstract, number=number)
+
+
+def network(keys: Iterable[str] = (), steps: int = 1, limit: int = 1000) -> dict[str, Any]:
+    """Nodes and edges of the citation graph around papers."""
+    return networking.network(load(), keys, steps=steps, limit=limit)
+
+
+def search(words: str, facets: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """{"papers": the best first, "facets": {facet: {value: count among them}}}."""
+    found = searching.search(load().papers, words, facets or {})
+    tables = {facet: searching.counts(found, facet) for facet in searching.FACETS}
+    return {"papers": [listing(paper) for paper in found], "facets": tables}
+
+
+def cite(keys: Iterable[str] | str = (), format: str = "bibtex") -> str:
+    """The text of a file with these papers, or with all if no key is given."""
+    chosen = [keys] if isinstance(keys, str) else list(keys)
+    papers = [load().paper(key) for key in chosen] if chosen else load().papers
+    return citing.cite(papers, format)
+
+
+def stats() -> dict[str, Any]:
+    """Counts of the catalogue."""
+    return counting.stats(load())
+
+
+def lint(path: str | Path = "", form: str = "") -> list[dict[str, str]]:
+    """The defects of the sources; with a path those that can be seen in that file of papers."""
+    if not path:
+        return linting.lint(load())
+    return linting.computed(read(path, form))
+
+
+def read(path: str | Path, form: str = "") -> list[Paper]:
+    """Every paper of a file, repeated ones too."""
+    found = bringing.bring(path, (), form=form)
+    return [*found.new, *(paper for paper, _, _ in found.known)]
+
+
+def bring(path: str | Path, form: str = "") -> dict[str, list[dict[str, Any]]]:
+    """{"new": papers, "known": papers with `same` (a key) and `why`} of a file."""
+    found = bringing.bring(path, load().papers, form=form)
+    return {
+        "new": [listing(paper) for paper in found.new],
+        "known": [listing(paper) | {"same": key, "why": why} for paper, key, why in found.known],
+    }
+
+
+def add(fields: Mapping[str, Any], to: str | Path = "") -> dict[str, Any]:
+    """The checked paper of a form, its CSV `line` and a `leaf_hint`; written if `to` is given.
+
+    `to` is a table of papers (the project's `papers.csv`, or one of the user's own).
+    """
+    paper = adding.checked(fields, load())
+    if to and not Path(to).parent.is_dir():
+        raise DataError(f"the folder of {Path(to).name} must exist; it does not; make it first")
+    if to:
+        adding.append(paper, to, load())
+    hint = paper.leaf or relating.guess_leaf(paper, load())
+    return listing(paper) | {"line": adding.line(paper), "leaf_hint": hint}

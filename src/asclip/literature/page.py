@@ -1,0 +1,66 @@
+"""The page of one paper: every field a portal shows, "not available" where nothing is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asclip.literature.catalogue import Catalogue
+from asclip.literature.cite import cite
+from asclip.literature.code import differences, run_it
+from asclip.literature.entry import Paper
+from asclip.literature.terms import key_terms
+
+NOTHING = "not available"
+
+
+def known(value: Any) -> Any:
+    """The value, or "not available" for an empty one."""
+    return list(value) if isinstance(value, tuple) and value else value or NOTHING
+
+
+def listing(paper: Paper) -> dict[str, Any]:
+    """A paper as a line of a list: plain values, unknown ones "" or None, several a list."""
+    fields = ("key", "title", "authors", "year", "venue", "stage", "family", "leaf", "organ",
+              "modality", "status", "implemented_in", "recipe", "arxiv_id", "doi", "link",
+              "code")  # fmt: skip
+    values = {name: getattr(paper, name) for name in fields}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def page(paper: Paper, catalogue: Catalogue, *, abstract: str = "") -> dict[str, Any]:
+    """All that is known of a paper, in the order in which it is read.
+
+    Asclip stores no abstracts, summaries, findings or metrics: they are "not available".
+    """
+    cited = [c.cited for c in catalogue.citations if c.citing == paper.key]
+    citing = [c.citing for c in catalogue.citations if c.cited == paper.key]
+    place = " / ".join(part for part in (paper.stage, paper.family, paper.leaf) if part)
+    return {
+        "key": paper.key,
+        "title": paper.title,
+        "authors": known(paper.authors),
+        "venue": known(paper.venue),
+        "year": known(paper.year),
+        "date": NOTHING,
+        "arXiv": known(paper.arxiv_id),
+        "DOI": known(paper.doi),
+        "categories": place,
+        "organ": known(paper.organ),
+        "modality": known(paper.modality),
+        "keywords": known(paper.keywords),
+        "licence": known(paper.licence),
+        "link": known(paper.link),
+        "code": known(paper.code),
+        "comments": f"the same paper as {paper.same_as}" if paper.same_as else NOTHING,
+        "summary": NOTHING,
+        "findings": NOTHING,
+        "metrics": NOTHING,
+        "key terms": key_terms(paper, catalogue, abstract=abstract),
+        "cites": known(tuple(cited)),
+        "cited by": known(tuple(citing)),
+        "status": paper.status,
+        "implemented in": known(paper.implemented_in),
+        "differences": known(differences(paper)),
+        "run it": known(tuple(run_it(paper))),
+        "how to cite": cite([paper], "bibtex"),
+    }
