@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from asclip import __version__, arguments, terminal
+from asclip import __version__, arguments, papers, terminal
 from asclip.errors import AsclipError, FileError, nearest
 from asclip.terminal import say
 
@@ -30,6 +30,8 @@ app = typer.Typer(
     "Research software, not a medical device.",
     epilog="Start with: [bold]asclip demo[/bold]   (a generated hospital, a few minutes)",
 )
+
+app.add_typer(papers.app, name="papers")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
