@@ -115,6 +115,7 @@ class Batches:
         jitter = self._jitter(len(rows), rng)
         own = np.random.default_rng([self.seed, 3, step])
         drawn = self.further.draw(rows, slots, self.slots, own)
+        chosen = self._varied(chosen, drawn, step)
         again = {k: self._jitter(len(rows), own) for k in ("view", "prior") if k in drawn}
         rank, ranks = self.share
         mine = slice(len(rows) * rank // ranks, len(rows) * (rank + 1) // ranks)
@@ -187,6 +188,24 @@ class Batches:
                     first = first[:0]
                 some = rng.permutation(rest)[: self.sampling.per_study]
                 return np.unique(np.concatenate([first, some]))
+
+    def _varied(
+        self, chosen: list[np.ndarray], drawn: dict[str, np.ndarray], step: int
+    ) -> list[np.ndarray]:
+        """Variants in place of texts, also of the second ones, where there are any.
+
+        A text has one variant in a step: studies that say the same still say the same.
+        """
+        if not self.pieces.variants or not chosen:
+            return chosen
+        rng = np.random.default_rng([self.seed, 4, step])
+        stands = np.arange(len(self.pieces.texts))
+        for text in np.unique(np.concatenate([*chosen, drawn.get("second", chosen[0])])):
+            choices = [text, *self.pieces.variants.get(int(text), ())]
+            stands[text] = choices[rng.integers(len(choices))]
+        if "second" in drawn:
+            drawn["second"] = stands[drawn["second"]]
+        return [np.unique(stands[texts]) for texts in chosen]
 
     def _owned(self, row: int) -> bool:
         """True unless the study has no text of its own and others stand in for it."""

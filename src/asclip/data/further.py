@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from asclip.data.dataset import Dataset
-from asclip.data.texts import Pieces
+from asclip.data.texts import Pieces, same
 from asclip.errors import DataError, ModelError
 from asclip.files.report import sections
 from asclip.types import Encoded, Tokens
@@ -121,6 +121,12 @@ class Further:
                 "use --lock none or --lock text"
             )
         rows, columns = self.grid
+        if image.ndim != 4 or image.shape[-2] % rows or image.shape[-1] % columns:
+            raise ModelError(
+                f"this recipe hides patches, so rows and columns of an image must be multiples of "
+                f"the tower's grid {rows} x {columns}; got {tuple(image.shape[2:])}; ingest at "
+                "another size or choose another image tower"
+            )
         high, wide = image.shape[-2] // rows, image.shape[-1] // columns
         cells = image.unflatten(-1, (columns, wide)).unflatten(-3, (rows, high))
         patches = cells.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)  # [B, N, C h w]
@@ -159,11 +165,11 @@ class Further:
 def second_texts(part: Dataset, pieces: Pieces) -> tuple[np.ndarray, ...]:
     """Texts that can stand beside the main one, per study: impression, further text, sentence."""
     found = []
-    index = {text: number for number, text in enumerate(pieces.texts)}
+    index = {same(text): number for number, text in enumerate(pieces.texts)}
     for row, report in enumerate(part.texts()):
         impression = sections(report).get("impression", "") if report.strip() else ""
-        number = index.get(" ".join(impression.split()), -1)
-        if number >= 0:
+        number = index.get(same(impression), -1)
+        if number >= 0 and number != pieces.whole[row]:
             found.append(np.array([number]))
             continue
         further = pieces.further[row]
@@ -175,7 +181,8 @@ def second_texts(part: Dataset, pieces: Pieces) -> tuple[np.ndarray, ...]:
 def prior_studies(part: Dataset, order: str = "") -> np.ndarray:
     """[n] row of the study before of the same patient, -1 where there is none or it is not known.
 
-    `order` names the fact that says which of two studies came first: a number, or a date as text.
+    Studies of the same time have the same study before them, never one another. `order`
+    names the fact that says which of two studies came first: a number, or a date as text.
 
     Raises:
         DataError: no such fact.
@@ -196,8 +203,12 @@ def prior_studies(part: Dataset, order: str = "") -> np.ndarray:
     time, patient = facts.to_numpy(float), part.patient_codes()
     known = np.flatnonzero(~np.isnan(time))
     sorted_rows = known[np.lexsort((known, time[known], patient[known]))]
-    follows = patient[sorted_rows[1:]] == patient[sorted_rows[:-1]]
-    later = time[sorted_rows[1:]] > time[sorted_rows[:-1]]
-    good = follows & later
-    before[sorted_rows[1:][good]] = sorted_rows[:-1][good]
+    if not len(known):
+        return before
+    patient, time = patient[sorted_rows], time[sorted_rows]
+    new = np.ones(len(sorted_rows), bool)  # the first study of a patient, or of a time
+    new[1:] = (patient[1:] != patient[:-1]) | (time[1:] > time[:-1])
+    first = np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))
+    good = (first > 0) & (patient[first - 1] == patient)
+    before[sorted_rows[good]] = sorted_rows[first[good] - 1]
     return before

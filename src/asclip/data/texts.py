@@ -42,7 +42,8 @@ class Pieces:
     """Distinct texts and, per study, the indices of its whole text, sentences and further texts.
 
     `whole` [n] is -1 where a study has no usable text; `parts` and `further` are lists of arrays.
-    `loose` are texts that belong to none of the studies.
+    `loose` are texts that belong to none of the studies. `variants` maps a text to others that may
+    stand in its place, and the last `made` texts were not written but made; see `mining`.
     """
 
     texts: list[str]
@@ -50,6 +51,8 @@ class Pieces:
     parts: list[np.ndarray]
     further: list[np.ndarray]
     loose: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    variants: dict[int, np.ndarray] = field(default_factory=dict)
+    made: int = 0
 
     @property
     def usable(self) -> np.ndarray:

@@ -31,7 +31,7 @@ class Encodings:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        # The data set is kept with its encoding: another one may get the number of one that is gone.
+        # The data set is kept beside: another could get the number of one that is gone.
         self.known: dict[tuple[int, bool], tuple[Dataset, Encoded]] = {}
 
     def __getattr__(self, name: str) -> Any:

@@ -31,8 +31,12 @@ class Settings:
             texts cost most.
         unpaired: texts of no study (a column mapped to `text:unpaired`) join the batch, and so do
             studies without text.
+        mining: more texts of the training studies, a list of "shuffle" (a report's sentences in
+            another order), "eda" (other words, the same findings) and "prompts" (sentences from
+            labels and from what a report states; all that a study without text has); "" = none.
         facts: what a study's findings are read from: "report", "labels" (the label columns) or
             "both" (the labels where they are known).
+        knowledge: JSON file of names and definitions; "" = the clinical catalogue.
         order: the fact that tells which of a patient's studies came first; "" = a known name.
         holes: share of an image's patches that masked methods hide.
         gaps: share of a text's words that they hide.
@@ -66,7 +70,9 @@ class Settings:
     per_study: int = 3
     whole: float = 0.15
     unpaired: bool = False
+    mining: str = ""
     facts: str = "report"
+    knowledge: str = ""
     order: str = ""
     holes: float = 0.75
     gaps: float = 0.5
@@ -104,6 +110,9 @@ class Settings:
                 raise ModelError(
                     f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}"
                 )
+        known = ("shuffle", "eda", "prompts")
+        if unknown := [way for way in self.ways if way not in known]:
+            raise ModelError(f"mining must be a list of {', '.join(known)}; got {unknown[0]!r}")
         for name in ("width", "batch", "accumulate", "per_study", "max_tokens"):
             if getattr(self, name) < 1:
                 raise ModelError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -122,6 +131,11 @@ class Settings:
         for name in ("average", "dropout", "warmup"):
             if not 0 <= getattr(self, name) < 1:
                 raise ModelError(f"{name} must be in [0, 1); got {getattr(self, name)}")
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The parts of `mining`."""
+        return tuple(way.strip() for way in self.mining.split(",") if way.strip())
 
     @classmethod
     def types(cls) -> dict[str, type]:

@@ -1,0 +1,153 @@
+"""More supervision from the same texts: shuffled sentences, other words, prompts from findings.
+
+All of it is made once, before training: `mine` adds variants and prompts to the `Pieces` of the
+training studies. What a report states, denies or doubts is the same in each of its variants.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from asclip.data.dataset import Dataset
+from asclip.data.eda import keeps_findings, reworded
+from asclip.data.label_prompts import labelled, prompts, stated, with_places, wordings
+from asclip.data.texts import Pieces, same
+from asclip.errors import DataError
+from asclip.files.report import sections, sentences
+
+WAYS = ("shuffle", "eda", "prompts")
+EACH = 4  # variants of a text, of each kind
+_WORD = re.compile(r"\w+")
+
+
+def shuffled(text: str, rng: np.random.Generator) -> str:
+    """The same sentences in another order, each in its own section.
+
+    >>> shuffled("Clear lungs. No effusion.", np.random.default_rng(0))
+    'No effusion. Clear lungs.'
+    """
+    parts = []
+    for name, body in sections(text).items():
+        heading = {"text": "", "signature": "SIGNED BY: "}.get(name, f"{name.upper()}: ")
+        lines = [s if s[-1] in ".!?" else f"{s}." for s in sentences(body)]
+        mixed = [lines[k] for k in rng.permutation(len(lines))]
+        parts.append(heading + " ".join(mixed if mixed != lines else lines[1:] + lines[:1]))
+    new = "\n".join(parts)
+    return new if keeps_findings(text, new) else text
+
+
+def rewritten(text: str, rewrite: Callable[[str], str]) -> str:
+    """What `rewrite` makes of a text (there and back through another language, say).
+
+    The text itself where findings would be lost or turned round on the way.
+    """
+    new = rewrite(text)
+    return new if new.strip() and keeps_findings(text, new) else text
+
+
+def mine(
+    found: Pieces,
+    dataset: Dataset,
+    ways: Iterable[str],
+    *,
+    seed: int = 0,
+    rewrite: Callable[[str], str] | None = None,
+) -> Pieces:
+    """`found`, the texts of `dataset`, with what the `ways` add.
+
+    "shuffle", "eda": variants of every text, a batch brings one of them in its place. "prompts":
+    sentences made of label columns and, where those do not say, of what the report states; they
+    join the study's sentences, each with its wordings as variants, and a study without any text
+    gets all of them as its whole text. `rewrite` gives one more variant of a text; see `rewritten`.
+
+    Raises:
+        DataError: an unknown way, or nothing to add.
+    """
+    ways = tuple(ways)
+    if unknown := set(ways) - set(WAYS):
+        raise DataError(f"mining must be of {', '.join(WAYS)}; got {sorted(unknown)[0]!r}")
+    pool = _Pool(found)
+    rng = np.random.default_rng([seed, 5])
+    sentence_variants: dict[str, list[str]] = {}
+    changes = {"shuffle": shuffled, "eda": partial(reworded, known=sentence_variants)}
+    for number, text in enumerate(found.texts):
+        for change in (changes[way] for way in ways if way in changes):
+            pool.vary(number, [change(text, rng) for _ in range(EACH)])
+        if rewrite is not None:
+            pool.vary(number, [rewritten(text, rewrite)])
+    if "prompts" in ways:
+        found = _prompted(found, dataset, pool, rng)
+    if ways and not pool.variants and len(pool.texts) == pool.own:
+        raise DataError(
+            f"mining ({', '.join(ways)}) must find something to change or to add, and found "
+            "nothing; leave it out, or give texts of several sentences or label columns"
+        )
+    made = len(pool.texts) - pool.own
+    return replace(found, texts=pool.texts, variants=pool.variants, made=made)
+
+
+def corpus(found: Pieces) -> list[str]:
+    """What a tokenizer learns from: the texts before mining, and the words that mining brought.
+
+    A variant repeats its report's words, so counting it would make a name seem to stand in several
+    texts; see `Tokenizer.train`. Words from the catalogue are told twice, for they are no names.
+    """
+    count = len(found.texts) - found.made
+    own, made = found.texts[:count], found.texts[count:]
+    new = dict.fromkeys(_words(made))
+    for word in _words(own):
+        new.pop(word, None)
+    return own + [" ".join(new), " ".join(new) + "."] * bool(new)
+
+
+def _words(texts: Iterable[str]) -> Iterator[str]:
+    return (word for text in texts for word in _WORD.findall(text.lower()))
+
+
+class _Pool:
+    """Distinct texts and their variants, growing."""
+
+    def __init__(self, found: Pieces) -> None:
+        self.texts, self.own = list(found.texts), len(found.texts)
+        self.known = {same(text): number for number, text in enumerate(found.texts)}
+        self.variants = dict(found.variants)
+
+    def number(self, text: str) -> int:
+        """The number of a text; texts that say the same share it."""
+        text = " ".join(text.split())
+        number = self.known.setdefault(same(text), len(self.texts))
+        if number == len(self.texts):
+            self.texts.append(text)
+        return number
+
+    def vary(self, number: int, texts: Iterable[str]) -> None:
+        """Add those of the texts that differ from the one of this number."""
+        before = self.variants.get(number, ())
+        others = {*before, *(self.number(text) for text in texts)} - {number}
+        if others:
+            self.variants[number] = np.array(sorted(others), np.int64)
+
+
+def _prompted(found: Pieces, dataset: Dataset, pool: _Pool, rng: np.random.Generator) -> Pieces:
+    """With prompts among the sentences, and as the text of studies without any."""
+    whole, parts = found.whole.copy(), []
+    for row, values in enumerate(dataset.label_matrix()):
+        text = found.texts[whole[row]] if whole[row] >= 0 else ""
+        said = stated(text)
+        told = {**said, **with_places(labelled(dataset.labels, values), said)}
+        own = []
+        for name, (present, place) in told.items():
+            choices = wordings(name, present, place)
+            if choices:
+                own.append(pool.number(choices[0]))
+                pool.vary(own[-1], choices[1:])
+        if own and whole[row] < 0 and not len(found.further[row]):
+            whole[row] = pool.number(" ".join(prompts(told, rng)))
+            pool.vary(whole[row], [" ".join(prompts(told, rng)) for _ in range(EACH)])
+        parts.append(np.unique(np.concatenate([found.parts[row], np.array(own, np.int64)])))
+    return replace(found, whole=whole, parts=parts)
