@@ -256,11 +256,24 @@ def test_a_name_in_one_report_is_not_learned_from_its_variants(data: Dataset) ->
     padded = data.take(np.arange(len(data)))
     after = mine(before, padded, ("shuffle", "eda"))
     assert sum("quuxley" in text.lower() for text in after.texts) > 1
-    told = corpus(after)
+    patient = data.patient_codes()
+    told, words = corpus(after, patient)
     assert sum("quuxley" in text.lower() for text in told) == 1
-    words = set(" ".join(told).split()) - set(" ".join(before.texts).split())
-    assert words & {"pulmonary", "pleural", "lesion", "masslike", "lung"}  # from the catalogue
-    assert corpus(before) == before.texts
+    assert 2 <= len(told) <= len(set(patient.tolist()))
+    assert set(words) & {"pulmonary", "pleural", "lesion", "masslike", "lung"}  # the catalogue's
+    assert corpus(before, patient) == (told, [])
+    ids = Tokenizer.train(told, known=words).core.get_vocab()
+    assert "quuxley" not in ids
+    assert set(words) & set(ids)
+
+
+def test_a_patients_name_in_many_reports_stays_out_of_the_vocabulary() -> None:
+    reports = ["Mr Quuxley. Clear lungs.", "Seen again: Quuxley. Clear lungs.", "Clear lungs. Ok."]
+    found = pieces(reports, {"title": ["quuxley one", "quuxley two", ""]})
+    told, _ = corpus(found, np.array([7, 7, 8]))
+    vocabulary = Tokenizer.train(told).core.get_vocab()
+    assert "clear" in vocabulary
+    assert "quuxley" not in vocabulary
 
 
 def batches(data: Dataset, found: Pieces, share: tuple[int, int] = (0, 1), **how: Any) -> Batches:

@@ -91,18 +91,25 @@ def mine(
     return replace(found, texts=pool.texts, variants=pool.variants, made=made)
 
 
-def corpus(found: Pieces) -> list[str]:
-    """What a tokenizer learns from: the texts before mining, and the words that mining brought.
+def corpus(found: Pieces, patient: np.ndarray) -> tuple[list[str], list[str]]:
+    """What a tokenizer learns from: (one text a patient, words that are nobody's).
 
-    A variant repeats its report's words, so counting it would make a name seem to stand in several
-    texts; see `Tokenizer.train`. Words from the catalogue are told twice, for they are no names.
+    All that is said of a patient is one document: a name that stands in many sentences and reports
+    of one patient stays a word of one document, and out of the vocabulary (`Tokenizer.train`).
+    Words that mining brought, but no report has, come from the catalogue and are no names.
     """
     count = len(found.texts) - found.made
-    own, made = found.texts[:count], found.texts[count:]
-    new = dict.fromkeys(_words(made))
-    for word in _words(own):
+    said: dict[int, dict[int, None]] = {}
+    for row, owner in enumerate(patient.tolist()):
+        own = [found.whole[row : row + 1], found.parts[row], found.further[row]]
+        numbers = np.concatenate(own).astype(np.int64).tolist()
+        said.setdefault(owner, {}).update(dict.fromkeys(n for n in numbers if 0 <= n < count))
+    documents = [" ".join(found.texts[n] for n in numbers) for numbers in said.values() if numbers]
+    documents += [found.texts[n] for n in found.loose.tolist() if n < count]
+    new = dict.fromkeys(_words(found.texts[count:]))
+    for word in _words(documents):
         new.pop(word, None)
-    return own + [" ".join(new), " ".join(new) + "."] * bool(new)
+    return documents, list(new)
 
 
 def _words(texts: Iterable[str]) -> Iterator[str]:

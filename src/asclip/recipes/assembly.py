@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from asclip.data.batches import Batches, Sampling
@@ -58,7 +59,8 @@ def assemble(
     knowledge = Knowledge.learn(
         parts["train"], texts["train"], needs, source=settings.facts, own=settings.knowledge
     )
-    tokenizer = _tokenizer(settings, texts["train"], knowledge, reads_text)
+    patient = parts["train"].patient_codes()
+    tokenizer = _tokenizer(settings, texts["train"], patient, knowledge, reads_text)
     encoder = _towers(settings, dataset, tokenizer)
     own = {**own, **_measured(name, encoder, knowledge, tokenizer)}
     objective = recipe(name)(settings, dataset.labels, **own)
@@ -197,7 +199,11 @@ def _pieces(dataset: Dataset, needs: frozenset[str]) -> Pieces:
 
 
 def _tokenizer(
-    settings: Settings, texts: Pieces, knowledge: Knowledge, reads_text: bool
+    settings: Settings,
+    texts: Pieces,
+    patient: np.ndarray,
+    knowledge: Knowledge,
+    reads_text: bool,
 ) -> Tokenizer:
     if settings.text_tower in TEXT:
         return Tokenizer.load(folder(settings.text_tower))
@@ -208,9 +214,9 @@ def _tokenizer(
             "pre-training needs texts; the training split has none; ingest the table again with "
             "--map text=COLUMN"
         )
-    # Twice, for a word enters the vocabulary only if two texts have it.
-    told = [text for said in knowledge.texts.values() for text in said] * 2
-    return Tokenizer.train([*(corpus(texts) or ["no text"]), *told])
+    documents, words = corpus(texts, patient)
+    told = [text for said in knowledge.texts.values() for text in said]
+    return Tokenizer.train(documents or ["no text"], known=[*told, *words])
 
 
 def _towers(settings: Settings, dataset: Dataset, tokenizer: Tokenizer) -> DualEncoder:

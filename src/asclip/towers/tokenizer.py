@@ -1,9 +1,9 @@
 """Text -> token ids: a WordPiece vocabulary of the user's own corpus, or one from a folder.
 
 Privacy: a word enters the vocabulary only if at least `min_documents` different texts contain it
-(2 by default), so a name that stands in one report is not stored with the model; it is written with
-pieces of characters. Reports of one patient often repeat a name: de-identify the texts first, and
-raise `min_documents` to more than the reports that one patient can have.
+(2 by default); others are written with pieces of characters. Recipes give one text a patient, so
+that a patient's name is not stored with the model however often the reports repeat it. A name that
+two patients share, or that of a physician, can be: de-identify the texts first.
 """
 
 from __future__ import annotations
@@ -116,15 +116,23 @@ class Tokenizer:
 
     @classmethod
     def train(
-        cls, texts: Iterable[str], *, vocabulary: int = 4096, min_documents: int = 2
+        cls,
+        texts: Iterable[str],
+        *,
+        vocabulary: int = 4096,
+        min_documents: int = 2,
+        known: Iterable[str] = (),
     ) -> Tokenizer:
         """A lower-case WordPiece vocabulary of at most `vocabulary` ids.
 
+        Words of the texts `known` (definitions, prompts) count as if `min_documents` had them.
         Deterministic: the same texts in any order give the same vocabulary. DataError when no text
         has a word.
         """
         core = _wordpiece({UNKNOWN: 0})
         counts = _document_counts(core, texts)
+        for word in _document_counts(core, known):
+            counts[word] = max(counts[word], min_documents)
         if not counts:
             raise DataError("the tokenizer needs at least one text that is not empty, got none")
         letters = Counter[str]()

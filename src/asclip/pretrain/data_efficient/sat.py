@@ -12,7 +12,7 @@ Gives    total; parts image_to_text, text_to_image, scale, positives and left_ou
 Equals   clip.py where nobody has a second positive and nothing is left out (thresholds above 1 and
          one text a study); with `positives="each"` also with several texts a study
 Differs  no code of the authors was read; the similarities are ours: `by="findings"` is the cosine
-         of what is present (one more entry for "something is stated and nothing is present"; a study
+         of what is present (one more entry for "something is stated, nothing is present"; a study
          of which nothing is known is like no other), "report" the cosine of whole reports,
          "meaning" the largest cosine of a text with a text of the study. `positives="each"` is the
          mean of -log over positives, of which each has to be near; the sum inside is content with
