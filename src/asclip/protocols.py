@@ -50,7 +50,10 @@ class Objective(Protocol):
 
 
 class Scorer(Protocol):
-    """An objective whose similarity is more than a cosine also owns this; tasks then use it."""
+    """An objective whose similarity is more than a cosine also owns this; tasks then use it.
+
+    One whose score is the log-odds that a finding is there says so by `existence_score = True`.
+    """
 
     def score(self, image: Encoded, text: Encoded) -> Tensor:
         """Similarity [B, C] of B images and C texts."""

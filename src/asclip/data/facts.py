@@ -97,8 +97,9 @@ class Knowledge:
         if self.streams("definitions"):
             found["definitions"] = [self._defined(name) for name in self.findings]
         if self.streams("names", "meanings"):
-            found["names"] = list(self.concepts)
-            found["meanings"] = list(self.concepts.values())
+            # Denials too: a name that only ever stands alone would not know what "no" does to it.
+            found["names"] = [no + name for no in ("", "no ") for name in self.concepts]
+            found["meanings"] = [no + text for no in ("", "no ") for text in self.concepts.values()]
         if self.streams("places"):
             found["places"] = descriptions.places(list(self.places))
         return found

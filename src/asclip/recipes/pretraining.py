@@ -184,5 +184,6 @@ def load(out: Path) -> Model:
     objective.load_state_dict(load_file(out / "objective.safetensors"))
     objective.eval()
     model.scorer = getattr(objective, "score", None)
+    model.scores_existence = bool(getattr(objective, "existence_score", False))
     model.classifier = getattr(objective, "classify", None)
     return model

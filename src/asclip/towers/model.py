@@ -58,6 +58,7 @@ class Model:
         self.scale = scale
         self.scorer = scorer
         self.classifier: Callable[..., Tensor] | None = None
+        self.scores_existence = False  # the scorer gives the log-odds that a text is true
 
     @torch.no_grad()
     def encode_pixels(

@@ -99,6 +99,23 @@ def labelled(toy_data, seed: int = 0, **more: object):
     return toy_data(images, label__Mass=mass, label__Fluid=np.ones(60), **more)
 
 
+def test_log_odds_of_a_query_network_stand_as_they_are(toy_model) -> None:
+    """Neither the scale nor the negative prompts, which name the finding too, change them."""
+
+    def scorer(image: Encoded, text: Encoded) -> torch.Tensor:
+        return image.pooled @ text.pooled.T + 0.25
+
+    model = toy_model(WORDS, scorer=scorer, scale=7.0)
+    model.scores_existence = True
+    images = Encoded(torch.tensor(vectors(n=5), dtype=torch.float32))
+    found = log_odds(model, images, FINDINGS)
+    expected = [
+        np.mean([images.pooled.numpy() @ np.array(WORDS[w]) + 0.25 for w in part.positive], axis=0)
+        for part in FINDINGS.classes.values()
+    ]
+    np.testing.assert_allclose(found, np.stack(expected, 1), atol=1e-5)
+
+
 def test_scores_of_findings(toy_data, toy_model) -> None:
     data = labelled(toy_data, label__Rash=np.zeros(60))
     data.studies.loc[:4, "label:Mass"] = np.nan

@@ -1,6 +1,10 @@
 """CLIP while the text tower learns an ontology: each concept's name against its definition.
 
-    L = CLIP(s u.v) + w_knowledge * NCE(s' n_k . d_k),   n_k name, d_k definition of concept k
+    L = CLIP(s u.v) + w_knowledge * (NCE(s' n_k . d_k) + mean_k (1 - n_k . d_k))
+
+n_k is the name of concept k (or its denial, "no NAME"), d_k its definition. NCE tells concepts
+apart; the second term brings a name to where its definition is, for few concepts are told apart
+long before they are near.
 
 What reports only describe becomes findable by name, and the other way round: words of a definition
 carry a name that no report of the training set has.
@@ -12,7 +16,7 @@ Gives    total; parts clip, knowledge, scale
 Equals   clip.py when knowledge_weight = 0
 Differs  the paper trains its text encoder first and then freezes it (kad_knowledge.py has that
          stage); here both terms are learned together, so that a small text tower does not forget.
-         Relations of the ontology are not used, only definitions.
+         Its contrast has no second term. Relations of the ontology are not used, only definitions.
 """
 
 from __future__ import annotations
@@ -69,7 +73,9 @@ class Concepts(nn.Module):
         scale = scale_of(self.log_scale)
         cosine = unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
         whole = torch.stack(contrast(scale * cosine, pairs)).mean()
-        known = one_to_one(scale_of(self.log_knowledge_scale) * names @ meanings.T)
+        near = names @ meanings.T
+        known = one_to_one(scale_of(self.log_knowledge_scale) * near)
+        known = known + (1 - near.diagonal()).mean()
         parts = {"clip": whole, "knowledge": known, "scale": scale}
         total = whole + self.knowledge_weight * known
         return Loss(total, {name: part.detach() for name, part in parts.items()})

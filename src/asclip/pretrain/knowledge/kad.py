@@ -41,6 +41,9 @@ from asclip.types import Encoded, Facts, Loss, Pair
 class Kad(nn.Module):
     """KAD's objective for joint width D; its `score` is the query network's logit of a text."""
 
+    # A score is the log-odds of a finding: what a query denies is not asked, see tasks.zero_shot.
+    existence_score = True
+
     def __init__(
         self,
         width: int,

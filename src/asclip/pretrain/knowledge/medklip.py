@@ -60,6 +60,9 @@ def drawn(location: Tensor, count: int) -> Tensor:
 class MedKlip(nn.Module):
     """MedKLIP's objective for joint width D; its `score` is the existence logit of a text."""
 
+    # A score is the log-odds of a finding: what a query denies is not asked, see tasks.zero_shot.
+    existence_score = True
+
     def __init__(
         self,
         width: int,

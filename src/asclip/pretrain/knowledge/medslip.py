@@ -71,6 +71,9 @@ def prototypes(logits: Tensor, true: Tensor) -> Tensor:
 class MedSlip(nn.Module):
     """MeDSLIP's objective for joint width D; its `score` is the pathology stream's logit."""
 
+    # A score is the log-odds of a finding: what a query denies is not asked, see tasks.zero_shot.
+    existence_score = True
+
     def __init__(
         self,
         width: int,

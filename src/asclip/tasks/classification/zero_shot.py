@@ -10,7 +10,9 @@ Takes    a model (`encode_images`, `encode_texts`, `score`, `scale`), a prompt s
 Gives    log-odds d [n, K] as predictions; AUROC, average precision, accuracy with intervals
 Differs  predictions are log-odds, not probabilities: in float64 a probability is exactly 1 from
          d = 37 on, and such ties would change the AUROC. CheXzero has no temperature (s = 1).
-         Where an objective owns a score, it is averaged over the prompts of a class
+         Where an objective owns a score, it is averaged over the prompts of a class; where that is
+         the log-odds of a finding (a query network), negative prompts are not asked: "no effusion"
+         names the effusion too
 """
 
 from __future__ import annotations
@@ -87,13 +89,15 @@ def log_odds(
     `1 / (1 + exp(-d))` is the probability. A multi-label class without negative prompts has no
     probability: its column is the plain similarity.
     """
-    scale = _multiplier(model, temperature)
+    scale = 1.0 if getattr(model, "scores_existence", False) else _multiplier(model, temperature)
     classes = list(prompts.classes.values())
     positive = _class_similarity(model, images, [part.positive for part in classes])  # [B, K]
     if prompts.single_label:
         if len(classes) < 2:
             raise DataError(f"prompt set {prompts.name}: one class is no choice; ask for two")
         return one_against_rest(scale * positive)
+    if getattr(model, "scores_existence", False):
+        return positive
     paired = [k for k, part in enumerate(classes) if part.negative]
     out = positive
     if paired:
