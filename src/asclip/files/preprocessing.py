@@ -34,6 +34,9 @@ from asclip.types import Image
 
 PLANES = ("axial", "coronal", "sagittal")
 VERSION = 1
+ENOUGH = (
+    1.5  # samples along each axis for an output pixel: of films within 0.3 grey levels of "full"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Preprocessing:
     slice     what a 2-D preprocessing takes of a volume: "middle axial", "30% coronal" ...
               (0 % is inferior, anterior, patient right). Coronal and sagittal show superior on top.
     decode    "quick": where a film is stored in several resolutions (JPEG 2000) and has a window,
-              the smallest that has two samples for each output pixel; the mean difference from
+              the smallest that has 1.5 samples for each output pixel; the mean difference from
               "full" is some tenths of a grey level. "full": always the stored one.
     mean, std of x / 255, one for each channel, or one for all.
     """
@@ -120,11 +123,11 @@ class Preprocessing:
         return plan(shape, self.size, spacing=known, target=self.spacing, fit=self.fit)
 
     def coarser(self, shape: tuple[int, int], spacing: tuple[float, ...] | None) -> int:
-        """How many times fewer samples of a picture [H, W] still give two for each output pixel."""
+        """How many times fewer samples of a picture [H, W] still give `ENOUGH` an output pixel."""
         if self.decode == "full" or self.window == "percentile" or self.is_volume:
             return 1
         axes = self._plan(shape, spacing or (float("nan"),) * 2)
-        return int(min((axis.stop - axis.start) / axis.length for axis in axes) / 2)
+        return int(min((axis.stop - axis.start) / axis.length for axis in axes) / ENOUGH)
 
     def _oriented(self, image: Image) -> tuple[np.ndarray, tuple[float, ...]]:
         """Pixels in house order (or the slice that is wanted), spacing in mm along its axes."""
