@@ -221,6 +221,17 @@ def test_meta_of_a_large_number_keeps_its_small_differences(tmp_path: Path) -> N
     assert np.diff(table["meta"][:, 0]) == pytest.approx(np.full(7, 1 / np.std(days)), abs=1e-6)
 
 
+def test_a_patients_name_is_not_recorded_however_many_studies_have_it(tmp_path: Path) -> None:
+    rows = [
+        {"text": "A report.", "patient": f"P{k}", "meta:who": f"N{k}", "meta:sex": "FM"[k % 2]}
+        for k in range(12)
+        for _ in range(6)
+    ]
+    rows = [row | {"study": f"S{number}"} for number, row in enumerate(rows)]
+    known, _, _ = facts(clinic(tmp_path, rows), "meta")
+    assert sorted(known.names["meta"]) == ["sex=F", "sex=M"]
+
+
 def test_no_metadata_is_said_in_one_sentence(tmp_path: Path) -> None:
     data = clinic(tmp_path, many(text=EFFUSION, **{"meta:site": "A"}))
     with pytest.raises(DataError, match="no fact with two known values; ingest the table with"):

@@ -4,7 +4,18 @@ import pytest
 import torch
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import Relation, contrast, log_scale, relation_needs, scale_of
+from asclip.pretrain.multiscale.mgca import Mgca
+from asclip.pretrain.multiscale.tier import Tier
+from asclip.pretrain.terms import (
+    Relation,
+    by_study,
+    contrast,
+    log_scale,
+    owners,
+    relation_needs,
+    scale_of,
+)
+from asclip.types import Encoded, Facts, Pair
 
 
 def test_a_row_without_positives_does_not_count() -> None:
@@ -41,3 +52,32 @@ def test_a_relation_that_is_not_known_is_refused() -> None:
     for words in (("positve", "negative"), ("neutral", "same")):
         with pytest.raises(ModelError, match="must be positive, neutral or negative"):
             relation_needs(*words)
+
+
+def test_a_text_of_nobody_has_no_owner_and_no_study() -> None:
+    facts = Facts(
+        torch.tensor([0, 1]),
+        targets={"study": torch.tensor([5, 6]), "owner": torch.tensor([6, -1, 5, 6])},
+    )
+    values = torch.tensor([[1.0], [2.0], [3.0], [4.0]])
+    padded, valid = by_study(values, facts, 2)
+    assert owners(facts, 4).tolist() == [1, -1, 0, 1]
+    assert padded[..., 0].tolist() == [[3.0, 0.0], [1.0, 4.0]]
+    assert valid.tolist() == [[True, False], [True, True]]
+
+
+@pytest.mark.parametrize(
+    "part", [lambda *x: Mgca(6).tokens(*x), lambda *x: Tier().entropies(*x)], ids=["mgca", "tier"]
+)
+def test_terms_inside_a_pair_leave_texts_of_nobody_out(part) -> None:
+    g = torch.Generator().manual_seed(0)
+    patches, words = torch.randn(2, 4, 6, generator=g), torch.randn(3, 5, 6, generator=g)
+    image = Encoded(patches.mean(1), patches)
+
+    def terms(owner: list[int], rows: list[int]) -> list[float]:
+        targets = {"study": torch.tensor([5, 6]), "owner": torch.tensor(owner)}
+        text = Encoded(words[rows].mean(1), words[rows])
+        return [float(x) for x in part(Pair(image, text), Facts(torch.arange(2), targets=targets))]
+
+    assert terms([5, -1, 6], [0, 1, 2]) == pytest.approx(terms([5, 6], [0, 2]), abs=1e-6)
+    assert terms([-1, -1], [0, 1]) == [0.0, 0.0]

@@ -244,9 +244,10 @@ def _frequent_places(train: Dataset, pieces: Pieces, names: tuple[str, ...]) -> 
 def _columns(
     train: Dataset,
 ) -> tuple[tuple[tuple[str, str], ...], dict[str, tuple[float, float]]]:
-    """Numbers as they are; of words a column for each of the most frequent values."""
+    """Numbers as they are; of words a column for each value that `SELDOM` patients have."""
     columns: list[tuple[str, str]] = []
     scale: dict[str, tuple[float, float]] = {}
+    patient = train.patient_codes()
     for name in train.meta_names:
         facts = train.meta(name)
         known = facts.dropna()
@@ -257,8 +258,10 @@ def _columns(
             scale[name] = (float(values.mean()), float(values.std()))
             columns.append((name, ""))
             continue
-        counts = Counter(map(str, known)).most_common()
-        if len(counts) <= len(known) / 2:  # a fact that is different each time is a name
+        # By patient: a name stands in all of one patient's studies, and values go into the record.
+        seen = set(zip(patient[facts.notna()].tolist(), map(str, known), strict=True))
+        counts = Counter(word for _, word in seen).most_common()
+        if len(counts) <= len(seen) / 2:  # a fact that is different each time is a name
             columns += [(name, word) for word, count in counts[:CATEGORIES] if count >= SELDOM]
     if not columns:
         raise DataError(

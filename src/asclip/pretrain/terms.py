@@ -166,6 +166,51 @@ def known_bce(logits: Tensor, truth: Tensor) -> Tensor:
     return each.masked_fill(~known, 0.0).sum() / known.sum().clamp(min=1)
 
 
+def owners(facts: Facts, texts: int) -> Tensor:
+    """The row of the study that wrote each text, [M] int64; -1 for a text of no study.
+
+    >>> facts = Facts(torch.tensor([7, 8]), targets={"study": torch.tensor([5, 6])})
+    >>> facts.targets["owner"] = torch.tensor([6, -1, 5])
+    >>> owners(facts, 3).tolist()
+    [1, -1, 0]
+    """
+    if "owner" not in facts.targets:
+        return torch.arange(texts, device=facts.patient.device)
+    own = facts.targets["study"][:, None] == facts.targets["owner"]  # [B, M]
+    return own.float().argmax(0).masked_fill(~own.any(0), -1)
+
+
+def by_study(values: Tensor, facts: Facts, studies: int) -> tuple[Tensor, Tensor]:
+    """What has a row a text [M, ...] as [B, S, ...], zeros behind the last; and valid [B, S]."""
+    own = owners(facts, len(values)) == torch.arange(studies, device=values.device)[:, None]
+    study, text = own.nonzero(as_tuple=True)
+    place = own.cumsum(1)[study, text] - 1
+    longest = int(own.sum(1).max())
+    padded = values.new_zeros(studies, longest, *values.shape[1:])
+    valid = torch.zeros(studies, longest, dtype=torch.bool, device=values.device)
+    valid[study, place] = True
+    return padded.index_put((study, place), values[text]), valid
+
+
+def patch_error(
+    predicted: Tensor, patches: Tensor, holes: Tensor, *, normalise: bool = False
+) -> Tensor:
+    """Mean squared error over the pixels of hidden patches [B, N, P]; 0 if none is hidden.
+
+    `normalise` brings each true patch to mean 0 and variance 1 first.
+    """
+    if normalise:
+        spread = patches.var(-1, keepdim=True, unbiased=False)
+        patches = (patches - patches.mean(-1, keepdim=True)) / (spread + 1e-6).sqrt()
+    each = (predicted - patches).square().mean(-1).masked_fill(~holes, 0.0)
+    return each.sum() / holes.sum().clamp(min=1)
+
+
+def some_visible(holes: Tensor) -> Tensor:
+    """What may be looked at [B, N]: visible patches, or all where every one is hidden."""
+    return ~holes | holes.all(1, keepdim=True)
+
+
 def mean_valid(local: Tensor, valid: Tensor | None) -> Tensor:
     """Mean of the real local vectors [B, N, D], valid [B, N] bool -> [B, D]; zeros if none is."""
     if valid is None:

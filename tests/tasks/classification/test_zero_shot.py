@@ -114,6 +114,8 @@ def test_log_odds_of_a_query_network_stand_as_they_are(toy_model) -> None:
         for part in FINDINGS.classes.values()
     ]
     np.testing.assert_allclose(found, np.stack(expected, 1), atol=1e-5)
+    shown = score_encoded(model, images, FINDINGS)  # "Rare" has no negative prompts
+    np.testing.assert_allclose(shown, 1 / (1 + np.exp(-np.stack(expected, 1))), atol=1e-5)
 
 
 def test_scores_of_findings(toy_data, toy_model) -> None:

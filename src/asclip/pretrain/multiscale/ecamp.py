@@ -29,13 +29,8 @@ from torch.nn import functional as F
 
 from asclip.errors import ModelError
 from asclip.pretrain.decoder import Decoder
+from asclip.pretrain.terms import patch_error, some_visible
 from asclip.types import Encoded, Facts, Loss, Pair
-
-
-def patch_error(predicted: Tensor, patches: Tensor, holes: Tensor) -> Tensor:
-    """Mean squared error over the pixels of hidden patches [B, N, P]; 0 if none is hidden."""
-    each = (predicted - patches).square().mean(-1).masked_fill(~holes, 0.0)
-    return each.sum() / holes.sum().clamp(min=1)
 
 
 def token_weights(words: Tensor, gaps: Tensor, kind: Tensor, *, rebalance: float) -> Tensor:
@@ -100,7 +95,7 @@ class Ecamp(nn.Module):
         """Pixels [B, N, P] of every patch and logits [B, T, V] of every word."""
         if image.local is None or text.local is None:
             raise ValueError("ecamp needs local vectors of both towers; got None")
-        visible = ~holes | holes.all(1, keepdim=True)
+        visible = some_visible(holes)
         asked = image.local + self.text_to_image(text.pooled)[:, None]
         pixels = self.pixels(self.image_decoder(asked, image.local, visible)[0])
         scales = torch.cat([image.pooled[:, None], image.local], 1)

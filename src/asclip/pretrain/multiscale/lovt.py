@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import contrast, relation, relation_needs, unit
+from asclip.pretrain.terms import by_study, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 HIDDEN = -1e4  # added to what a softmax must not see; finite, so that empty rows stay finite
@@ -43,22 +43,6 @@ def grid_positives(rows: int, columns: int, threshold: float) -> Tensor:
     distance = distance / math.hypot(rows, columns)
     weight = torch.exp(-distance) * (distance <= threshold)
     return weight / weight.sum(1, keepdim=True)
-
-
-def by_study(values: Tensor, facts: Facts, studies: int) -> tuple[Tensor, Tensor]:
-    """What has a row a text [M, ...] as [B, S, ...], zeros behind the last; and valid [B, S]."""
-    count = len(values)
-    if "owner" in facts.targets:
-        own = facts.targets["study"][:, None] == facts.targets["owner"][None, :]  # [B, M]
-    else:
-        own = torch.eye(studies, count, dtype=torch.bool, device=values.device)
-    study, text = own.nonzero(as_tuple=True)
-    place = own.cumsum(1)[study, text] - 1
-    longest = int(own.sum(1).max())
-    padded = values.new_zeros(studies, longest, *values.shape[1:])
-    valid = torch.zeros(studies, longest, dtype=torch.bool, device=values.device)
-    valid[study, place] = True
-    return padded.index_put((study, place), values[text]), valid
 
 
 def intra(

@@ -30,9 +30,11 @@ from asclip.pretrain.terms import (
     Relation,
     log_scale,
     mean_valid,
+    patch_error,
     relation,
     relation_needs,
     scale_of,
+    some_visible,
     unit,
 )
 from asclip.types import Encoded, Facts, Loss, Pair
@@ -50,12 +52,6 @@ def weighted(logits: Tensor, pairs: Relation, weight: Tensor) -> Tensor:
     scaled = (each(weight[:, None] * logits) * counted).sum() / counted.sum().clamp(min=1)
     share = weight * counted
     return (scaled + (each(logits) * share).sum() / share.sum().clamp(min=1e-6)) / 2
-
-
-def patch_error(predicted: Tensor, patches: Tensor, holes: Tensor) -> Tensor:
-    """Mean squared error over the pixels of hidden patches [B, N, P]; 0 if none is hidden."""
-    each = (predicted - patches).square().mean(-1).masked_fill(~holes, 0.0)
-    return each.sum() / holes.sum().clamp(min=1)
 
 
 class MaCo(nn.Module):
@@ -101,7 +97,7 @@ class MaCo(nn.Module):
                 f"maco's regions must be those of the image tower, {holes.shape[1]}; "
                 f"got {self.place.in_features}; set regions to it"
             )
-        visible = ~holes | holes.all(1, keepdim=True)
+        visible = some_visible(holes)
         restored = self.pixels(self.decoder(local, local, visible)[0])
         error = patch_error(restored, facts.targets["patches"], holes)
 

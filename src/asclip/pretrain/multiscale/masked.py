@@ -25,28 +25,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.terms import mean_valid
+from asclip.pretrain.terms import mean_valid, patch_error, some_visible
 from asclip.types import Encoded, Facts, Loss, Pair
-
-
-def patch_error(predicted: Tensor, patches: Tensor, holes: Tensor, *, normalise: bool) -> Tensor:
-    """Mean squared error over the pixels of hidden patches [B, N, P]; 0 if none is hidden."""
-    if normalise:
-        spread = patches.var(-1, keepdim=True, unbiased=False)
-        patches = (patches - patches.mean(-1, keepdim=True)) / (spread + 1e-6).sqrt()
-    each = (predicted - patches).square().mean(-1).masked_fill(~holes, 0.0)
-    return each.sum() / holes.sum().clamp(min=1)
 
 
 def word_error(logits: Tensor, words: Tensor, gaps: Tensor) -> Tensor:
     """Mean cross-entropy of hidden words, logits [B, T, V]; 0 if none is hidden."""
     each = F.cross_entropy(logits.transpose(1, 2), words, reduction="none")
     return each.masked_fill(~gaps, 0.0).sum() / gaps.sum().clamp(min=1)
-
-
-def some_visible(holes: Tensor) -> Tensor:
-    """What may be looked at [B, N]: visible patches, or all where every one is hidden."""
-    return ~holes | holes.all(1, keepdim=True)
 
 
 class MaskedRecords(nn.Module):

@@ -28,17 +28,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
+from asclip.pretrain.terms import Relation, contrast, owners, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 HIDDEN = -1e4
-
-
-def owners(facts: Facts, texts: int) -> Tensor:
-    """The row of the study that wrote each text, [M]."""
-    if "owner" not in facts.targets:
-        return torch.arange(texts, device=facts.patient.device)
-    return (facts.targets["study"][:, None] == facts.targets["owner"]).float().argmax(0)
 
 
 def both_ways(z: Tensor, weights: Tensor, valid: Tensor | None) -> Tensor:
@@ -175,7 +168,7 @@ class Mgca(nn.Module):
         )  # fmt: skip
 
     def tokens(self, pair: Pair, facts: Facts) -> tuple[Tensor, Tensor]:
-        """The words' and the patches' terms, means over the M pairs of a text and its image."""
+        """The words' and the patches' terms, means over the pairs of a text and its image."""
         if pair.image.local is None or pair.text.local is None:
             raise ValueError("mgca needs local vectors of both towers; got None")
         patches, words, valid = unit(pair.image.local), unit(pair.text.local), pair.text.valid
@@ -184,6 +177,9 @@ class Mgca(nn.Module):
             valid = torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)
         owner, parts = owners(facts, len(words)), []
         order = valid.sum(1).argsort()  # texts of similar length together, without their padding
+        order = order[owner[order] >= 0]  # a text of nobody has no patches to be compared with
+        if not len(order):
+            return 0.0 * words.sum(), 0.0 * patches.sum()
         for m in order.split(self.chunk):
             longest = words.shape[1] if self.official else max(1, int(valid[m].sum(1).max()))
             some = (patches[owner[m]], words[m, :longest], valid[m, :longest])

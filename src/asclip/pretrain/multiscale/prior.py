@@ -34,6 +34,7 @@ from asclip.errors import ModelError
 from asclip.pretrain.decoder import Decoder
 from asclip.pretrain.terms import (
     Relation,
+    by_study,
     contrast,
     log_scale,
     relation,
@@ -44,21 +45,6 @@ from asclip.pretrain.terms import (
 from asclip.types import Facts, Loss, Pair
 
 HIDDEN = -1e4
-
-
-def by_study(values: Tensor, facts: Facts, studies: int) -> tuple[Tensor, Tensor]:
-    """What has a row a text [M, ...] as [B, S, ...], zeros behind the last; and valid [B, S]."""
-    if "owner" in facts.targets:
-        own = facts.targets["study"][:, None] == facts.targets["owner"][None, :]  # [B, M]
-    else:
-        own = torch.eye(studies, len(values), dtype=torch.bool, device=values.device)
-    study, text = own.nonzero(as_tuple=True)
-    place = own.cumsum(1)[study, text] - 1
-    longest = int(own.sum(1).max())
-    padded = values.new_zeros(studies, longest, *values.shape[1:])
-    valid = torch.zeros(studies, longest, dtype=torch.bool, device=values.device)
-    valid[study, place] = True
-    return padded.index_put((study, place), values[text]), valid
 
 
 def simsiam(x: Tensor, y: Tensor, predictor: nn.Module) -> Tensor:

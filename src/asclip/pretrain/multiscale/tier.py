@@ -20,7 +20,15 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import contrast, log_scale, relation, relation_needs, scale_of, unit
+from asclip.pretrain.terms import (
+    contrast,
+    log_scale,
+    owners,
+    relation,
+    relation_needs,
+    scale_of,
+    unit,
+)
 from asclip.types import Facts, Loss, Pair
 
 HIDDEN = -1e4
@@ -71,19 +79,19 @@ class Tier(nn.Module):
         )
 
     def entropies(self, pair: Pair, facts: Facts) -> tuple[Tensor, Tensor]:
-        """Mean entropies of words and of regions over the M texts, each with its own image."""
+        """Mean entropies of words and of regions over the texts, each with its own image."""
         if pair.image.local is None or pair.text.local is None:
             raise ValueError("tier needs local vectors of both towers; got None")
         regions, words, valid = unit(pair.image.local), unit(pair.text.local), pair.text.valid
         if valid is None or self.official:
             valid = torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)
-        owner = torch.arange(len(words), device=words.device)
-        if "owner" in facts.targets:
-            own = facts.targets["study"][:, None] == facts.targets["owner"]
-            owner = own.float().argmax(0)
+        owner = owners(facts, len(words))
+        owned = (owner >= 0).nonzero()[:, 0]  # a text of nobody has no regions to lie on
+        if not len(owned):
+            return 0.0 * words.sum(), 0.0 * regions.sum()
         parts = [
             checkpoint(spread, regions[owner[m]], words[m], valid[m], use_reentrant=False)
-            for m in torch.arange(len(words), device=words.device).split(self.chunk)
+            for m in owned.split(self.chunk)
         ]
         of_words, of_regions = (torch.cat(x).mean() for x in zip(*parts, strict=True))
         return of_words, of_regions

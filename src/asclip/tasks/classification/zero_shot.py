@@ -113,7 +113,7 @@ def score_encoded(model: Any, images: Encoded, prompts: PromptSet) -> np.ndarray
     """
     scores = log_odds(model, images, prompts)
     for k, part in enumerate(prompts.classes.values()):
-        if prompts.single_label or part.negative:
+        if prompts.single_label or part.negative or getattr(model, "scores_existence", False):
             # exp of a negative number only: no overflow however sure the model is.
             small = np.exp(-np.abs(scores[:, k]))
             scores[:, k] = np.where(scores[:, k] < 0, small, 1.0) / (1.0 + small)
