@@ -105,3 +105,13 @@ def test_one_image_file_gives_the_embedding_of_its_study(run: Path, data: Path) 
     item = model.preprocessing(read(data.parent / "png" / "7.png"))
     slots = [rows[0] for rows in dataset.image_rows()]
     assert any(np.array_equal(item, dataset.pixels[slot]) for slot in slots)
+
+
+@pytest.mark.parametrize(("name", "existence"), [("kad", True), ("gloria", False)])
+def test_what_a_score_means_comes_back_with_the_model(
+    data: Path, tmp_path: Path, name: str, existence: bool
+) -> None:
+    given = {"steps": 1, "batch": 8, "width": 16, "evaluations": 1}
+    model = load(pretrain(data, name, tmp_path / name, given))
+    assert model.scorer is not None
+    assert model.scores_existence is existence
