@@ -16,6 +16,7 @@ from asclip.data.sources.table import Table
 from asclip.errors import DataError
 from asclip.files.preprocessing import Preprocessing
 from asclip.phantom import challenges
+from asclip.tasks.dense.pointing import centres
 from asclip.tasks.measures import Measured, measure
 from asclip.types import Encoded
 
@@ -92,7 +93,7 @@ def test_retrieval_among_the_asked(challenge: Any) -> None:
     data, folder, about = challenge("normals")
     one = about["abnormal reports"]
     asked = data.split("test").take(
-        np.flatnonzero(data.split("test").studies["meta:normal"].to_numpy(float) == 0)
+        np.flatnonzero(data.split("test").studies["meta:truth:normal"].to_numpy(float) == 0)
     )
     from asclip.data.texts import told
 
@@ -108,6 +109,34 @@ def test_retrieval_among_the_asked(challenge: Any) -> None:
     blind = Knowing(lambda part: np.ones((len(part), 3)), lambda words: np.ones(3))
     same = len(asked) <= 5
     assert measure(blind, data, one, folder).value() == float(same)  # ties are misses
+
+
+def test_pointing_reads_the_boxes(challenge: Any) -> None:
+    data, folder, about = challenge("side_zone")
+    one = about["pointing at the lesion"]
+    grid = (8, 8)
+    points = centres(grid)
+
+    def looking(at: Any) -> Any:
+        """A model whose regions are as like a text as they are near to `at(box)`."""
+
+        def encode(part: Dataset, **options: Any) -> Encoded:
+            cells = part.studies[one["columns"]].bfill(axis=1).iloc[:, 0]
+            boxes = np.stack([np.array(cell.split(), float) for cell in cells])
+            away = np.linalg.norm(points[None] - at(boxes)[:, None], axis=2)
+            local = np.stack([np.cos(away), np.sin(away)], 2)
+            return Encoded(torch.zeros(len(part), 2), torch.from_numpy(local).float())
+
+        model = Knowing(None, lambda words: np.array([1.0, 0.0]))
+        model.encode_images = encode  # pyright: ignore[reportAttributeAccessIssue]
+        model.encoder = SimpleNamespace(image=SimpleNamespace(grid=grid))  # pyright: ignore[reportAttributeAccessIssue]
+        return model
+
+    found = measure(looking(lambda b: (b[:, :2] + b[:, 2:]) / 2), data, one, folder)
+    assert found.value() == 1.0
+    assert found.values.shape[1] == 2
+    assert (np.isnan(found.values).sum(1) == 1).all()  # one lesion a study
+    assert measure(looking(lambda b: 0 * b[:, :2]), data, one, folder).value() < 0.1
 
 
 def test_precision_leaves_the_own_patient_out(challenge: Any) -> None:
@@ -180,6 +209,6 @@ def test_unknown_kinds_and_empty_questions_are_named(challenge: Any, tmp_path: P
     data, folder, about = challenge("normals")
     with pytest.raises(DataError, match="a measure is one of"):
         measure(Knowing(None), data, about["findings"] | {"kind": "guess"}, folder)
-    asked = about["abnormal reports"] | {"where": {"meta:normal": "7"}}
+    asked = about["abnormal reports"] | {"where": {"meta:truth:normal": "7"}}
     with pytest.raises(DataError, match="no study is asked"):
         measure(Knowing(None), data, asked, folder)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 FROM = ("report", "labels", "both")
+ASKED = ("change:", "truth:")
 SELDOM = 5  # studies of the training split in which a finding or a place must occur
 MEANING = 64  # E of `meaning` and `report`
 CATEGORIES = 8  # most values of a fact that become columns of their own
@@ -244,14 +245,17 @@ def _frequent_places(train: Dataset, pieces: Pieces, names: tuple[str, ...]) -> 
 def _columns(
     train: Dataset,
 ) -> tuple[tuple[tuple[str, str], ...], dict[str, tuple[float, float]]]:
-    """Numbers as they are; of words a column for each value that `SELDOM` patients have."""
+    """Numbers as they are; of words a column for each value that `SELDOM` patients have.
+
+    Facts called `change:...` or `truth:...` are what a model will be asked: not for training.
+    """
     columns: list[tuple[str, str]] = []
     scale: dict[str, tuple[float, float]] = {}
     patient = train.patient_codes()
     for name in train.meta_names:
         facts = train.meta(name)
         known = facts.dropna()
-        if len(known) < SELDOM or known.nunique() < 2 or name.startswith("change:"):
+        if len(known) < SELDOM or known.nunique() < 2 or name.startswith(ASKED):
             continue
         if known.dtype.kind in "fiub":
             values = known.to_numpy(np.float64)

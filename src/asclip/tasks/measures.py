@@ -9,6 +9,7 @@ set, the columns of the truth, the studies that are asked. Kinds:
     precision             share of the k nearest images of other patients with the same findings
     change-probe          logistic regression on (image, prior, difference), balanced accuracy
     probe                 the same of a fact from one image: what should not be in there
+    pointing              share of images whose best region lies in the finding's box
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ from asclip.metrics.bootstrap import bootstrap_auroc, bootstrap_mean
 from asclip.metrics.classification import auroc_columns, hits_by_class
 from asclip.metrics.known import mean_of_defined
 from asclip.tasks.classification.zero_shot import ZeroShot
+from asclip.tasks.dense.pointing import hits, region_scores
 from asclip.tasks.similarity import similarity
 from asclip.types import Encoded
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
+MARGIN = 0.125  # share of the image's side by which a box is widened, see phantom.challenges.bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ def measure(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -
         "cross-modal": _cross_modal,
         "change-probe": _change,
         "probe": _probe,
+        "pointing": _pointing,
     }
     if about["kind"] not in kinds:
         raise DataError(f"a measure is one of {', '.join(kinds)}; got {about['kind']!r}")
@@ -221,6 +225,21 @@ def _probe(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) ->
         said[test] = _regression(unit[train], words[train], 1.0).predict(unit[test])
     hits = [np.where(words == c, said == c, np.nan) for c in np.unique(words)]
     return Measured(np.stack(hits, 1), who)
+
+
+def _pointing(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
+    part = _asked(data.split("test"), about)
+    prompts = load_prompt_set(str(folder / about["prompts"]))
+    images = model.encode_images(part, local=True)
+    hit = []
+    for column, name in zip(about["columns"], about["of"], strict=True):
+        said = list(prompts.classes[prompts.resolve(name)].positive)
+        texts = model.encode_texts(said)
+        cells = part.studies[column]
+        boxes = [str(cell).split() if cell == cell else [np.nan] * 4 for cell in cells]
+        scores = region_scores(model, images, texts).mean(2)
+        hit.append(hits(scores, model.encoder.image.grid, np.array(boxes, float), MARGIN))
+    return Measured(np.stack(hit, 1), _who(part))
 
 
 def _regression(x: np.ndarray, y: np.ndarray, strength: float) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from asclip.phantom import studio
 from asclip.phantom.challenges import CHALLENGES, NAMES
 from asclip.phantom.challenges.bounds import bounds, precision, recall
-from asclip.phantom.challenges.case import Case, came, truth
+from asclip.phantom.challenges.case import Case, Measure, came, truth
 from asclip.phantom.challenges.coronal import coronal
 from asclip.phantom.findings import Finding
 
@@ -16,6 +16,8 @@ from asclip.phantom.findings import Finding
 @pytest.mark.parametrize("name", NAMES)
 def test_ceiling_is_not_below_chance(name: str) -> None:
     cases = CHALLENGES[name].cases(0, 400)
+    boxes = {f"truth:box {n}": "0.2 0.2 0.4 0.4" for n in ("mass", "consolidation")}
+    cases = [replace(c, meta=dict(c.meta) | (boxes if c.boxed else {})) for c in cases]
     for measure in CHALLENGES[name].measures:
         ceiling, chance = bounds(measure, cases)
         assert ceiling is not None
@@ -45,6 +47,16 @@ def test_precision_counts_other_patients_alone() -> None:
     best, chance = precision(cases, ("label:mass", "label:nodule"))
     assert best == pytest.approx((6 * 0.5 + 8 * 0.7) / 14)
     assert chance == pytest.approx((6 * 5 / 13 + 8 * 7 / 13) / 14)
+
+
+def test_pointing_at_random_hits_the_share_of_the_widened_box() -> None:
+    found = replace(case(0, ("mass",)), meta={"truth:box mass": "0.5 0.25 0.75 1.0000"})
+    other = replace(case(1, ()), meta={"truth:box mass": ""})
+    one = Measure("p", "pointing", "share of films", columns=("meta:truth:box mass",))
+    ceiling, chance = bounds(one, [found, other])
+    assert ceiling == 1.0
+    assert chance == pytest.approx(0.5 * 0.875)
+    assert bounds(one, [other]) == (None, None)
 
 
 def test_coronal_shows_the_body_as_a_film_is_hung() -> None:

@@ -82,6 +82,8 @@ def test_challenge_names_what_is_there(folders: dict[str, Path], name: str) -> N
             assert set(measure["of"]) <= set(content["classes"])
             if content["kind"] == "single-label":
                 assert f"meta:{content['column']}" in measure["columns"]
+            elif measure["kind"] == "pointing":
+                assert {f"meta:truth:box {n}" for n in measure["of"]} == set(measure["columns"])
             else:
                 assert {f"label:{label}" for label in measure["of"]} == set(measure["columns"])
 
@@ -97,6 +99,18 @@ def test_prompt_sets_have_the_packaged_form(folders: dict[str, Path], name: str)
             assert part["positive"]
             assert len(set(sentences)) == len(sentences)
             assert all(s == s.strip() and s[0].isupper() and s.endswith(".") for s in sentences)
+
+
+def test_boxes_lie_on_the_side_that_is_told(folders: dict[str, Path]) -> None:
+    """The patient's right is at the left of a film; a box is within it."""
+    for row in rows(folders["side_zone"] / "reports.csv"):
+        kind, side, _ = row["meta:truth:lesion"].split()
+        box = [float(edge) for edge in row[f"meta:truth:box {kind}"].split()]
+        assert 0 <= box[0] < box[2] <= 1
+        assert 0 <= box[1] < box[3] <= 1
+        assert ((box[0] + box[2]) / 2 < 0.5) == (side == "right")
+        other = ({"mass", "consolidation"} - {kind}).pop()
+        assert row[f"meta:truth:box {other}"] == ""
 
 
 def test_again_does_nothing_and_a_killed_run_goes_on(

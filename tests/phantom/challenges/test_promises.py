@@ -64,9 +64,10 @@ def test_reports_are_well_formed(all_cases: dict[str, list[Case]], name: str) ->
 def test_side_zone_says_where(all_cases: dict[str, list[Case]]) -> None:
     for case in all_cases["side_zone"]:
         (finding,) = case.visit.findings
-        assert case.meta["place"] == f"{finding.side} {finding.zone}"
+        assert case.meta["truth:lesion"] == f"{finding.name} {finding.side} {finding.zone}"
         assert {finding.side, finding.zone} <= set(re.findall(r"[a-z]+", case.text.lower()))
-    assert len(Counter(str(c.meta["place"]) for c in part(all_cases["side_zone"], "test"))) == 6
+    told = Counter(str(c.meta["truth:lesion"]) for c in part(all_cases["side_zone"], "test"))
+    assert len(told) == 12
 
 
 def test_normals_are_many_and_alike(all_cases: dict[str, list[Case]]) -> None:
@@ -207,4 +208,4 @@ def test_negation_twin_differs_in_one_finding(all_cases: dict[str, list[Case]]) 
             others = sentences(twin.split("FINDINGS: ")[1].split("\n")[0])
             changed = [pair for pair in zip(told, others, strict=True) if len(set(pair)) > 1]
             assert len(changed) == 1
-            assert str(case.meta["flipped"]) in changed[0][0].lower()
+            assert str(case.meta["truth:flipped"]) in changed[0][0].lower()

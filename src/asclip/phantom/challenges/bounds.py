@@ -13,6 +13,8 @@ Bounds = tuple[float | None, float | None]
 TOP = 5
 NEAREST = 10
 ALIKE = 0.5
+MARGIN = 0.125
+"""The share of the film's side by which a box is widened before it is pointed at."""
 
 
 def bounds(measure: Measure, cases: Sequence[Case]) -> Bounds:
@@ -38,7 +40,21 @@ def bounds(measure: Measure, cases: Sequence[Case]) -> Bounds:
             return precision(kept, measure.columns)
         case "right of two":
             return 1.0, 0.5
+        case "share of films":
+            return pointing(measure, kept)
     raise ValueError(f"no bounds are known for the metric {measure.metric!r}")
+
+
+def pointing(measure: Measure, cases: Sequence[Case]) -> Bounds:
+    """A point at random hits the share of the film that the widened box covers."""
+    shares: list[float] = []
+    for column in measure.columns:
+        boxes = [np.array(v.split(), float) for c in cases if (v := c.value(column))]
+        if boxes:
+            edges = np.stack(boxes)
+            low = np.maximum(edges[:, :2] - MARGIN, 0)
+            shares.append(float((np.minimum(edges[:, 2:] + MARGIN, 1) - low).prod(1).mean()))
+    return (1.0, float(np.mean(shares))) if shares else (None, None)
 
 
 def recall(cases: Sequence[Case], *, of_bodies: bool) -> Bounds:

@@ -21,6 +21,7 @@ KINDS = (
     "probe",
     "cross-modal",
     "negation",
+    "pointing",
 )
 SHARES = ("train",) * 6 + ("val",) + ("test",) * 3
 
@@ -30,7 +31,8 @@ class Case:
     """One study: what is shown, what is written and what is true.
 
     `labels` are 1 or 0 by name, `further` texts by name, `meta` what goes beyond age, sex, site,
-    device, date and prior (and replaces these). `marked` films have a white mark burnt in.
+    device, date and prior (and replaces these). `marked` films have a white mark burnt in; of
+    `boxed` ones the findings' boxes are written.
     """
 
     visit: Visit
@@ -41,6 +43,7 @@ class Case:
     meta: Mapping[str, object] = field(default_factory=dict)
     views: tuple[str, ...] = ("PA",)
     marked: bool = False
+    boxed: bool = False
 
     @property
     def facts(self) -> tuple[tuple[str, str, str, str], ...]:

@@ -46,7 +46,7 @@ def cases(seed: int, studies: int) -> list[Case]:
         visit = came(seed, patient, [lesion(kind, rng, grade=LESIONS[kind], place=(side, zone))])
         text = report.write(visit, np.random.default_rng([*visit.seed, 1])).text
         labels = {label(c): int(c == chosen) for c in ALL}
-        meta = {"kind": kind, "place": f"{side} {zone}", "new": int(new)}
+        meta = {"truth:kind": kind, "truth:place": f"{side} {zone}", "truth:new": int(new)}
         found.append(Case(visit, split, text, labels, meta=meta))
     return found
 

@@ -116,7 +116,7 @@ CHALLENGE = Challenge(
         _measure("named findings", "named", NAMED, primary=False),
     ),
     prompts={
-        "names": prompts.findings(SECRET, "names"),
+        "names": prompts.findings(SECRET, "names", affirmed_only=True),
         "definitions": prompts.prompt_set(
             "definitions",
             {name: _described(name) for name in SECRET},
@@ -128,6 +128,8 @@ CHALLENGE = Challenge(
     notes=(
         "By name, a model without knowledge is at chance: a share of runs lies clearly above or "
         "below it, since the untrained words still point somewhere.",
+        'By name they are asked in the affirmative only: what becomes of a name beside "no" is '
+        "the question of the challenge negation.",
         "knowledge.json has a definition of each finding, in words that reports share.",
     ),
     extras={"knowledge": KNOWLEDGE},

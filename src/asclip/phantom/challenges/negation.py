@@ -44,7 +44,7 @@ def cases(seed: int, studies: int) -> list[Case]:
         flipped = pick(list(FINDINGS), rng)
         twin = labels | {flipped: 1 - labels[flipped]}
         further = {"twin": _text(visit, twin, wording) if split == "test" else ""}
-        meta = {"flipped": flipped if split == "test" else ""}
+        meta = {"truth:flipped": flipped if split == "test" else ""}
         found.append(Case(visit, split, _text(visit, labels, wording), labels, further, meta))
     return found
 
@@ -84,7 +84,7 @@ CHALLENGE = Challenge(
             of=FINDINGS,
             primary=True,
             rule="the image is nearer to its report than to text:twin, which says the contrary of "
-            "one finding, meta:flipped",
+            "one finding, meta:truth:flipped",
         ),
     ),
     prompts={"findings": prompts.findings(FINDINGS)},

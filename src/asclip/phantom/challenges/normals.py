@@ -41,7 +41,7 @@ def cases(seed: int, studies: int) -> list[Case]:
             visit = came(seed, patient, [lesion(name, rng) for name in names])
             text = report.write(visit, np.random.default_rng([*visit.seed, 1])).text
         labels = truth(FINDINGS, visit.findings)
-        meta = {"normal": int(not visit.findings)}
+        meta = {"truth:normal": int(not visit.findings)}
         found.append(Case(visit, split, text, labels, meta=meta))
     return found
 
@@ -65,7 +65,7 @@ CHALLENGE = Challenge(
             "retrieval",
             "recall@5",
             columns=("text",),
-            where={"meta:normal": "0"},
+            where={"meta:truth:normal": "0"},
             rule="image to its own report, among the abnormal studies of the test split",
         ),
     ),

@@ -55,17 +55,12 @@ def prompt_set(
     }
 
 
-def findings(names: Sequence[str], name: str = "findings") -> dict[str, Any]:
-    """A yes-no question for each finding, by its name."""
-    classes = {label: (stated(label), denied(label)) for label in names}
+def findings(
+    names: Sequence[str], name: str = "findings", *, affirmed_only: bool = False
+) -> dict[str, Any]:
+    """A yes-no question for each finding, by its name; without denials if `affirmed_only`."""
+    classes = {label: (stated(label), () if affirmed_only else denied(label)) for label in names}
     return prompt_set(name, classes, about="Whether each finding is present")
-
-
-def places(kind: str) -> dict[str, Any]:
-    """Six classes: the side and zone of one kind of lesion."""
-    classes = {f"{side} {zone}": (at(kind, side, zone), ()) for side, zone in PLACES}
-    about = f"Side and zone of a {kind}"
-    return prompt_set(f"{kind}-place", classes, about=about, column="place")
 
 
 def at(kind: str, side: str, zone: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Single lesions that differ in side and zone alone; every report says where."""
+"""One lesion per study: reports differ in its kind, side and zone alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from asclip.phantom import report
 from asclip.phantom.challenges import prompts
+from asclip.phantom.challenges.bounds import MARGIN
 from asclip.phantom.challenges.case import (
     Case,
     Challenge,
@@ -17,8 +18,9 @@ from asclip.phantom.challenges.case import (
     truth,
 )
 
-LESIONS = {"mass": (0.35, 0.6), "consolidation": (0.35, 0.7)}
-"""Grades: small, but still seen on a film of 64 x 64 pixels, as a nodule is not."""
+LESIONS = {"mass": (0.75, 1.0), "consolidation": (0.35, 0.6)}
+"""Grades: what tells a mass from a consolidation at 64 x 64 pixels, see `composition`."""
+CLASSES = tuple((kind, *place) for kind in LESIONS for place in prompts.PLACES)
 
 
 def cases(seed: int, studies: int) -> list[Case]:
@@ -26,46 +28,50 @@ def cases(seed: int, studies: int) -> list[Case]:
     found = []
     for patient in range(studies):
         rng = rng_of(seed, patient, 1)
-        kind = list(LESIONS)[rng.integers(len(LESIONS))]
-        place = prompts.PLACES[rng.integers(len(prompts.PLACES))]
-        visit = came(seed, patient, [lesion(kind, rng, grade=LESIONS[kind], place=place)])
+        kind, side, zone = CLASSES[rng.integers(len(CLASSES))]
+        grown = lesion(kind, rng, grade=LESIONS[kind], place=(side, zone))
+        visit = came(seed, patient, [grown])
         text = report.write(visit, np.random.default_rng([*visit.seed, 1])).text
-        meta = {"side": place[0], "zone": place[1], "place": " ".join(place)}
         labels = truth(tuple(LESIONS), visit.findings)
-        found.append(Case(visit, split_of(seed, patient), text, labels, meta=meta))
+        meta = {"truth:lesion": f"{kind} {side} {zone}"}
+        found.append(Case(visit, split_of(seed, patient), text, labels, meta=meta, boxed=True))
     return found
-
-
-def _measures() -> list[Measure]:
-    places = tuple(" ".join(place) for place in prompts.PLACES)
-    found = [
-        Measure(
-            f"place of the {kind}",
-            "zero-shot",
-            "balanced accuracy",
-            f"prompts/{kind}-place.json",
-            ("meta:place",),
-            places,
-            {f"label:{kind}": "1"},
-            primary=True,
-        )
-        for kind in LESIONS
-    ]
-    columns = tuple(f"label:{kind}" for kind in LESIONS)
-    kinds = Measure(
-        "kind", "zero-shot", "macro auroc", "prompts/findings.json", columns, tuple(LESIONS)
-    )
-    return [*found, kinds]
 
 
 CHALLENGE = Challenge(
     name="side_zone",
-    question="Does the model know where a lesion is, when that is all that differs?",
+    question="Does the model know what lesion is where, when that is all that differs?",
     family="multiscale",
-    measures=tuple(_measures()),
+    measures=(
+        Measure(
+            "lesion and place",
+            "zero-shot",
+            "balanced accuracy",
+            "prompts/lesions.json",
+            ("meta:truth:lesion",),
+            tuple(" ".join(one) for one in CLASSES),
+            primary=True,
+        ),
+        Measure(
+            "pointing at the lesion",
+            "pointing",
+            "share of films",
+            "prompts/findings.json",
+            tuple(f"meta:truth:box {kind}" for kind in LESIONS),
+            tuple(LESIONS),
+            primary=True,
+            rule="the region that answers the affirming prompts best has its centre in the "
+            f"lesion's box, widened by {MARGIN:.1%} of the film's side",
+        ),
+    ),
     prompts={
         "findings": prompts.findings(tuple(LESIONS)),
-        **{f"{kind}-place": prompts.places(kind) for kind in LESIONS},
+        "lesions": prompts.prompt_set(
+            "lesions",
+            {" ".join(one): (prompts.at(*one), ()) for one in CLASSES},
+            about="Kind, side and zone of a lesion",
+            column="truth:lesion",
+        ),
     },
     cases=cases,
     notes=(

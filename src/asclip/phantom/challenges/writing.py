@@ -6,7 +6,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from asclip.phantom.challenges.case import Case, Challenge
 from asclip.phantom.challenges.coronal import coronal
 from asclip.phantom.hospital import as_csv
 from asclip.phantom.pool import produce
+from asclip.phantom.truth import regions
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same seed gives other files."""
 
 
@@ -91,11 +92,21 @@ def _images(
     workers: int | None,
 ) -> None:
     """Make the images that are not there; a file is absent or complete."""
-    todo = [c for c in plan if not all((folder / image_of(c, v)).exists() for v in c.views)]
+    todo = [c for c in plan if not all(path.exists() for path in _files(c, folder))]
     if len(plan) > len(todo):
         progress(len(plan) - len(todo))
     for _ in produce(todo, partial(make, folder=folder, size=size), workers):
         progress(1)
+
+
+def _files(case: Case, folder: Path) -> list[Path]:
+    images = [folder / image_of(case, view) for view in case.views]
+    return images + [boxes_of(image) for image in images if case.boxed and image.suffix == ".dcm"]
+
+
+def boxes_of(image: Path) -> Path:
+    """Where the boxes of a film are until the table is written."""
+    return image.with_suffix(".boxes.json")
 
 
 def make(case: Case, folder: Path, size: int) -> str:
@@ -109,7 +120,13 @@ def make(case: Case, folder: Path, size: int) -> str:
             dicom.put(path, _png(coronal(body, size, rng=rng)))
         else:
             mark = shortcut.mark(size) if case.marked else None
-            studio.shoot(body, case.visit, view, size, path, mark)
+            beam = studio.shoot(body, case.visit, view, size, path, mark)
+            if case.boxed:
+                found = [
+                    (region.finding.name, *(edge / size for edge in region.box))
+                    for region in regions(body, beam, case.visit.findings)
+                ]
+                dicom.put(boxes_of(path), json.dumps(found).encode())
     return case.visit.study
 
 
@@ -125,6 +142,7 @@ def _tables(
     challenge: Challenge, plan: Sequence[Case], folder: Path, settings: dict[str, Any]
 ) -> None:
     """reports.csv, the prompt sets and challenge.json, which is written last."""
+    plan = [_with_boxes(case, folder) for case in plan]
     rows = [row(case, view) for case in plan for view in case.views]
     _put(folder / "reports.csv", as_csv(list(rows[0]), rows))
     (folder / "prompts").mkdir(exist_ok=True)
@@ -142,6 +160,20 @@ def _tables(
         "version": VERSION,
     }
     _put(folder / "challenge.json", _json(about))
+
+
+def _with_boxes(case: Case, folder: Path) -> Case:
+    """The case with a fact `truth:box NAME` for each finding: its box on the first film.
+
+    x_min y_min x_max y_max, x to the right, y down, as shares of the film's sides.
+    """
+    if not case.boxed:
+        return case
+    found = json.loads(boxes_of(folder / image_of(case, case.views[0])).read_bytes())
+    boxes = {f"truth:box {name}": "" for name in case.labels} | {
+        f"truth:box {name}": " ".join(f"{edge:.4f}" for edge in box) for name, *box in found
+    }
+    return replace(case, meta=dict(case.meta) | boxes)
 
 
 def row(case: Case, view: str) -> studio.Row:

@@ -1,0 +1,1 @@
+"""Tasks that ask where: pointing at a finding."""
