@@ -18,6 +18,10 @@ _SEEN = (
     r"|observed|apparent|found|shown|suspected|recogni[sz]ed|delineated|displayed)"
 )
 _NOT_OUT = r"(?:excluded|ruled out|eliminated)"
+_MAYBE = r"(?:possibl[ey]|probabl[ey]|likely|(?:may|could|might) be|(?:may|could|might) represent)"
+_UNREAL = (
+    r"(?:positional|position|positioning|techni\w+|artifact\w*|projection\w*|rotation|summation)"
+)
 # Order matters: the first alternative that fits at a place is taken.
 _CUES = {
     # no negation: the finding is there and as it was
@@ -25,52 +29,93 @@ _CUES = {
     r"|substantial|definite|obvious|major|gross|other|any|further|overall|radiographic|evidence of"
     r"|convincing|relevant|important|marked))* (?:change|increase|decrease|improvement"
     r"|worsening|progression|difference)s?\b|not (?:\w+ )?(?:changed|only|increased|decreased)"
-    r"|(?:partially|nearly|almost|partly|incompletely|not(?: \w+)?) (?:completely )?(?:resolved"
-    r"|cleared)|(?:partial|incomplete|near complete|near-complete) (?:resolution|clearing) of"
-    r"|excluded (?:from|on|in)\b",
+    r"|(?:partially|nearly|almost|partly|incompletely|largely|mostly|not(?: \w+)?)"
+    r" (?:completely )?(?:resolved|cleared)"
+    r"|(?:partial|incomplete|near complete|near-complete) (?:resolution|clearing) of"
+    # what is to be seen clearing is there
+    r"|(?:to|confirm|document|ensure|until|assess|evaluate)(?: \w+){0,2} (?:resolution|clearing)"
+    r"|(?:correlation|evaluation|examination|imaging|radiographs?|follow-?\s?up|ct|study)"
+    r"(?: \w+){0,3} (?:is|are) suggested"
+    # seen before or in one view only
+    rf"|(?:is |are |was |were )?not (?:\w+ )?(?:\w+ )?{_SEEN} (?:on|in)"
+    r" (?:the |an? )?(?:lateral|frontal|pa\b|ap\b|other|prior|previous|comparison|earlier|old)"
+    # doubt of the place alone
+    r"|(?:may|might|could) (?:also )?be (?:within|in|at|over|outside|located|near|behind|along)\b"
+    r"|(?:possibly|probably|likely) (?:located )?(?:within|in|at|on|from|involving)\b"
+    r"|excluded (?:from|on|in)\b|absence of (?:an? |any )?(?:comparison|prior|previous|clinical)",
+    # what may come from posture or technique may not be there: looks both ways
+    "unreal": rf"(?:(?:which|that) (?:is |are )?)?{_MAYBE} (?:(?:related|due|secondary) to )?"
+    rf"(?:(?:an?|the|patient|patient's|imaging) )*{_UNREAL}",
     # doubt that looks back
-    "unsure_post": rf"(?:(?:is|are|was|were) )?(?:can ?not|can't|could not|may not|not)"
+    "unsure_post": rf"(?:may|might|could)(?: also| still)? be (?:present|seen|superimposed)"
+    rf"|(?:may|might) not be {_SEEN}"
+    rf"|(?:is |are |was |were )?not[- ](?:well|clearly)[- ]{_SEEN}"
+    r"|(?:is |are |was |were )?(?:suggested|questioned|suspected)(?= (?:on|in|at|by)\b|\s*[.,;]|$)"
+    r"|(?:is|are|remains?|would be) (?:also |still )?(?:an? |another |in the )?(?:consideration"
+    r"|concern|differential|suspicious|equivocal)\b(?! (?:for|of|about))"
+    rf"|(?:(?:is|are|was|were) )?(?:can ?not|can't|could not|may not|not)"
     rf" (?:\w+ )?(?:be )?(?:\w+ )?{_NOT_OUT}"
     rf"|(?:should|needs? to|must|to) be (?:\w+ )?{_NOT_OUT}"
-    rf"|(?:is|are|remains?) (?:also |still |not )?(?:possible|suspected|questionable|questioned"
-    r"|unlikely|considered|uncertain|favou?red|likely|probable|a possibility|difficult to exclude)"
-    r"|(?:should|could|may|might) be considered|difficult to (?:\w+ )?exclude(?=\s*[.;,]|$)"
-    r"|(?:less|not) likely|\bunlikely|(?<=\w) ?\?",
+    rf"|(?<!there )(?:is|are|remains?|would be) (?:also |still |not )?(?:possible|suspected"
+    r"|questionable|questioned|unlikely|considered|uncertain|favou?red(?! to)|likely|probable"
+    r"|a possibility|difficult to exclude)|(?:should|could|may|might) be considered"
+    r"|difficult to (?:\w+ )?exclude(?=\s*[.;,]|$)"
+    r"|(?:less|not) likely(?=\s*[.;,]|$)|\bunlikely|(?<=\w) ?\?",
     # negation that looks back
     "absent_post": rf"(?:{_BE} )?(?:not|never|no longer) (?:\w+ )?(?:\w+ )?(?:{_SEEN}|there)"
     rf"|{_BE} (?:now |since |completely )*(?:absent|resolved|cleared|removed|ruled out|gone)"
     rf"|{_BE} excluded|(?<=: )(?:none|no|absent|negative)(?=\s*[.;,]|$)|no longer (?:visible|there)"
     r"|(?<=\w) (?:resolved|removed)(?=\s*[.;,)]|$)",
-    # doubt between two: looks both ways
-    "versus": r"versus|vs\b\.?",
+    # doubt between two: looks both ways; see also `alternatives`
+    "versus": r"versus|vs\b\.?|or (?:an? |the )?(?:artifact|summation|overl[ay]|superimpos|nipple"
+    r"|skin|vessel|vascular|confluen|technique|positioning)\w*",
+    # doubt of a whole list
+    "unsure_list": r"differential\b|considerations? (?:would |may |could )?includ\w+",
     # doubt that looks ahead
     "unsure_pre": r"(?:can ?not|can't|could not|difficult to|not|to|do(?:es)? not|unable to)"
-    r" (?:\w+ )?(?:exclude|rule out)|rule out|r/o|evaluat\w+ for"
+    r" (?:\w+ )?(?:exclude|rule out)|rule[- ]out|\bexclude\b|r/o|evaluat\w+ for"
+    r"|assess\w* for|symptoms of|if\b|maybe"
+    r"|can (?:also )?(?:represent|reflect|indicate|be seen with)"
+    r"|(?:thought|felt) to (?:be|represent|reflect)"
     r"|correlat\w+ (?:\w+ )?for|may\b|might|could|possibl[ey]"
     r"|possibility|probabl[ey]|likely|suggest\w*|suspect(?:ed|s)?\b|suspicio(?:us for|us of|n)"
-    r"|question(?:able|ably|ed)?\b|equivocal|concern(?:ing)? (?:for|of|about)|worrisome for"
-    r"|borderline|(?<!no )apparent\b|unclear|uncertain|conceivabl[ey]|potential(?:ly)?|perhaps"
-    r"|differential|presum\w+|favou?r(?:ed|s|ing)?|consider(?:ation)?\b|query|indeterminate"
+    r"|question(?:able|ably|ed)?\b|equivocal|concern(?:ing)? (?:is )?(?:for|of|about)|worrisome for"
+    r"|borderline|(?<!no )apparent\b|unclear|uncertain|(?<=favored )over|conceivabl[ey]"
+    r"|potential(?:ly)?|perhaps|presum\w+|favou?r(?:ed|s|ing)?|consider(?:ation)?\b|query"
+    r"|(?<!age[ -])indeterminate"
     # of two readings neither is sure; a word that was taken out of a text is most often "likely"
     r"|(?:compatible with|consistent with|in keeping with|(?:secondary|due) to|represent(?:s|ing)?"
     r"|reflect(?:s|ing)?)(?=[^.;,]*(?:\bor\b|\bvs\b|\w/\w))"
-    r"|x{4} (?:represents?|reflects?|(?:due|related|secondary) to|due at)"
+    r"|(?<!lymph )(?<!hilar )(?<!costophrenic )(?<!aortic )(?<!sternotomy )"
+    r"x{4} (?:represents?|reflects?|indicates?|suggests?|(?:due|related|secondary) to|due at)"
+    r"|(?:most|more|less) x{4}"
+    r"|sensitive (?:for|in|to)|evaluation of (?!the\b|this\b|these\b)"
+    r"|(?:(?<=, )|(?<=opacity )|(?<=opacities )|(?<=density )|(?<=densities )|(?<=disease )"
+    r"|(?<=unchanged )|(?<=appearance )|(?<=costophrenic x{4} ))x{4}"
+    r" (?!x{4}|at\b|consistent|compatible)(?=\w)(?!(?:\w+ ){0,3}(?:opacit|densit))"
     r"|(?<!\w)\?",
     # past: neither present nor absent now
-    "past": r"(?:past |prior |known |clinical )?history of|h/o|hx of",
+    "past": r"(?:past |prior |known |clinical )?history of|h/o|hx of|patient with"
+    r"|diagnosis of",
+    # what is gone, and so are those joined to it
+    "gone": r"(?:interval |complete )*(?:resolution|clearing|removal|resorption) of",
     # negation that looks ahead
     "absent_pre": r"no\b|without|free (?:of|from)|clear (?:of|from)|negative for|absence of|lack of"
-    r"|devoid of|neither|nor\b|not\b|never|(?:interval |complete )*(?:resolution|clearing"
-    r"|removal|resorption) of|resolved (?=\w)|there's no|absent (?=\w)|fails? to (?:show|reveal)"
-    r"|rather than|instead of|(?:lungs|chest) (?:are |is )?clear of|exclud\w+(?= (?:a |an )?\w)",
+    r"|devoid of|neither|nor\b|not\b|never|resolved (?=\w)|there's no|absent (?=\w)|nothing"
+    r"|(?:fails?|unable) to (?:show|reveal|identify)|rather than|instead of"
+    r"|(?:lungs|chest) (?:are |is )?clear of"
+    r"|exclud(?:es|ing)(?= (?:an? )?\w)",
 }
 _CUE = re.compile("|".join(rf"(?P<{k}>(?<!\w)(?:{p}))" for k, p in _CUES.items()))
 _MEANING = {
+    "unreal": UNCERTAIN,
     "unsure_post": UNCERTAIN,
+    "unsure_list": UNCERTAIN,
     "absent_post": ABSENT,
     "versus": UNCERTAIN,
     "unsure_pre": UNCERTAIN,
     "past": PAST,
+    "gone": ABSENT,
     "absent_pre": ABSENT,
 }
 _NEW = (
@@ -82,18 +127,30 @@ _NEW = (
     r"|associated|consistent|compatible|in keeping|suggest\w*|representing|indicating"
     r"|postsurgical|postoperative|surgical|visuali[sz]ed|is|are|has|interval"
 )
-# "with" begins a new statement, save in "consistent with".
+# "with" begins a new statement, save in "consistent with"; a blank may lack after a full stop.
 _STOP = re.compile(
-    r"[;:]|\b(?:but|however|although|though|except|excepting|besides|which|while|whereas|yet|that"
-    r"|other than|aside from|apart from|otherwise|status post|because|since)\b"
-    r"|(?<!consistent )(?<!compatible )(?<!keeping )(?<!associated )\bwith\b"
+    r"[;:]|\((?=[^)]*\b(?:is|are|may|might|this)\b)|[.](?=[a-z]{2}|[^\w\s.,)])"
+    r"|\b(?:but|however|although|though|except|excepting|besides|which|while|whereas|yet|that"
+    r"|other than|aside from|apart from|otherwise|status post|because|since"
+    r"|superimposed (?:up)?on)\b"
+    r"|(?<!consistent )(?<!compatible )(?<!keeping )(?<!associated )"
+    r"\bwith\b(?! (?:(?:post-?)?obstructive|secondary|resultant))"
     rf"|(?:,(?: and)?|\band|[.])\s+(?:{_NEW})\b"
 )
 _BACK = re.compile(
-    r"[;]|\b(?:but|however|although|though|which|while|whereas|with|is|are|was|were|seen|noted|may"
+    r"[;(]|[.](?=[a-z]{2}|[^\w\s.,)])"
+    r"|\b(?:but|however|although|though|which|while|whereas|with|is|are|was|were|seen|noted|may"
     r"|represent\w*|suggest\w*|due to|secondary|associated|has|have|shows?|reveals?|because|if|and"
     r" (?:the|a|an|there))\b"
 )
+_LIST_STOP = re.compile(r"[;:(]|\b(?:but|however|although|recommend\w*|clinical)\b")
+# Words that do not end a cue's first phrase: "possible left, and right, effusion".
+_PLAIN = re.compile(
+    r"(?: (?:(?:left|right|bilateral|upper|middle|lower|mid|lungs?|midlung|lobes?|bases?|basilar"
+    r"|apical|perihilar|hilar|large|small|mild|minimal|moderate|tiny|trace|subtle|slight|focal"
+    r"|patchy|early|old|new|acute|chronic|definite|significant|visible|displaced)[/-]?))+ ?"
+)
+_AND = re.compile(r"\band\b(?!/)")
 _DIRECT = re.compile(r"^(?:or|and|nor)\b")
 
 
@@ -115,15 +172,29 @@ def cues(text: str) -> list[Cue]:
         meaning = _MEANING.get(kind)
         if meaning is None:
             continue
-        if kind.endswith("_post") or kind == "versus":
-            found.append(
-                Cue(meaning, _reach_back(text, match.start()), match.start(), match.start())
-            )
+        if kind.endswith("_post") or kind in ("versus", "unreal"):
+            low = _reach_back(text, match.start())
+            if kind == "versus":  # "A and B versus C" doubts B and C
+                low = max([low, *(a.end() for a in _AND.finditer(text, low, match.start()))])
+            found.append(Cue(meaning, low, match.start(), match.start()))
         if not kind.endswith("_post"):
-            stop = _STOP.search(text, match.end())
-            end = stop.start() if stop else len(text)
+            end = _end(text, match.end(), kind)
             found.append(Cue(meaning, match.start(), end, match.start()))
     return found
+
+
+def _end(text: str, place: int, kind: str) -> int:
+    """Where the reach of a cue ends that itself ends at `place`."""
+    if kind == "unsure_list":
+        stop = _LIST_STOP.search(text, place)
+        return stop.start() if stop else len(text)
+    for stop in _STOP.finditer(text, place):
+        if kind == "gone" and stop[0].startswith("and"):
+            continue
+        joined = stop[0].startswith((",", "and"))
+        if not joined or not _PLAIN.fullmatch(text, place, stop.start()):
+            return stop.start()
+    return len(text)
 
 
 def _reach_back(text: str, place: int) -> int:

@@ -1,7 +1,8 @@
 """Statements on a structure: "the heart is not enlarged", "lungs are clear", "tortuous aorta".
 
 A state word ("clear") is paired with the structures named before it in its clause, else with those
-that follow it ("clear lungs"). data/structures.json says what a pair means for which finding.
+that follow it ("clear lungs"), else with those of the state that it is joined to ("expanded and
+clear"). data/structures.json says what a pair means for which finding.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from functools import cache
 from asclip.clinical.bank import catalogue
 
 _BREAK = re.compile(
-    r"[;:]|\b(?:however|although|while|with|without|which|besides|except|despite|no|not seen)\b"
+    r"[;:(]|[.](?=[a-z]{2})|\b(?:however|although|while|with|without|which|besides|except|despite|no"
+    r"|not seen)\b|, (?:stable|unchanged)\b"
 )
+_ADJOINING = re.compile(r"(?: and|,| or)?(?: \w+ly)? ")
+_JOINED = re.compile(r",? ?(?:and|but|or)(?: (?:\w+ly|otherwise))? ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +57,33 @@ def statements(text: str) -> list[Statement]:
     breaks = [match.start() for match in _BREAK.finditer(text)]
     found: list[Statement] = []
     free = 0  # structures before this place already have a state
+    owners: list[re.Match[str]] = []  # the structures of the last state
     for number, word in enumerate(states):
         low = max([free, *(b for b in breaks if b < word.start())])
         before = [s for s in named if low <= s.start() and s.end() <= word.start()]
         told = _told(before, word)
         if told:
-            free = word.end()
+            free, owners = word.end(), before
         else:
-            after = states[number + 1].start() if number + 1 < len(states) else len(text)
+            after = _next(text, states, number)
             high = min([after, *(b for b in breaks if b >= word.end())])
             following = [s for s in named if word.end() <= s.start() and s.end() <= high]
             if following and following[0].start() - word.end() < 45:
                 told = _told(following, word)
-                free = following[-1].end() if told else free
+                owners = [s for s in following if _told([s], word)] or owners
+                free = owners[-1].end() if told else free
+            elif number and _JOINED.fullmatch(text, states[number - 1].end(), word.start()):
+                told = _told(owners, word)
         found += told
     return found
+
+
+def _next(text: str, states: list[re.Match[str]], number: int) -> int:
+    """Where the next state begins that is not joined to this one: "calcified and ectatic aorta"."""
+    for word, later in zip(states[number:], states[number + 1 :], strict=False):
+        if word[0] == "increased" or not _ADJOINING.fullmatch(text, word.end(), later.start()):
+            return later.start()
+    return len(text)
 
 
 def _told(structures: list[re.Match[str]], word: re.Match[str]) -> list[Statement]:

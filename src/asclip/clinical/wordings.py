@@ -11,7 +11,18 @@ from itertools import groupby
 from asclip.clinical.bank import anatomies, findings, plain, spellings
 
 # Words that look like a finding and are none: they are matched first and dropped.
-_IGNORED = ("mass effect", "body mass index", "infection control", "degenerative joint space")
+_IGNORED = (
+    "mass effect",
+    "body mass index",
+    "infection control",
+    "degenerative joint space",
+    "cystic fibrosis",
+    "thoracic cavity",
+    "chest cavity",
+    "pleural cavity",
+    "abdominal cavity",
+    "peritoneal cavity",
+)
 _GAP = re.compile(r" of (?:the |a )?")
 
 
@@ -108,7 +119,8 @@ def _patterns() -> re.Pattern[str] | None:
         for number, entry in enumerate(findings().values())
         for index, rule in enumerate(entry.patterns)
     ]
-    return re.compile("|".join(rules)) if rules else None
+    # A pattern begins with a word; to look at the other characters costs most of the time.
+    return re.compile(rf"(?<!\w)(?=[a-z])(?:{'|'.join(rules)})") if rules else None
 
 
 def patterned(text: str) -> list[tuple[str, int, int]]:
