@@ -100,7 +100,8 @@ def test_compare_passes_its_options_on(stand_in: Stand) -> None:
     ((place, methods, names), options) = calls[0]
     assert (place, methods, names) == (Path("o"), ["clip", "sat"], ["normals", "unpaired"])
     assert options["seeds"] == (3, 1)
-    assert options["equal"] == {"steps": 7}
+    assert options["equal"] == {"steps": 7, "image_tower": "micro", "text_tower": "words"}
+    assert (options["by"], options["jobs"]) == ("compute", 1)
     assert cli.main(["compare", "--seeds", "one"]) == 2
 
 
@@ -218,6 +219,29 @@ def test_a_bad_window_is_refused(word: str) -> None:
 def test_a_bad_size_is_refused(word: str) -> None:
     with pytest.raises(AsclipError, match="--size"):
         arguments.size(word)
+
+
+@pytest.mark.parametrize("word", ["", "5", "axbxc", "0x1x1", "1xinf", "1x1x1x1", "nanx1"])
+def test_a_bad_spacing_is_refused(word: str) -> None:
+    with pytest.raises(AsclipError, match="--spacing"):
+        arguments.spacing(word)
+    assert arguments.spacing(None) is None
+
+
+def test_volumes_are_asked_for_by_size_and_spacing(
+    stand_in: Stand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in("asclip.data.sources.table", "Table")
+    ingested = stand_in("asclip.data.ingest", "ingest", INGESTED)
+    stand_in("asclip.phantom.hospital", "write", Path("h/reports.csv"))
+    assert cli.main(["phantom", "h", "--ct", "1"]) == 0
+    advice = capsys.readouterr().err.partition("or its CT as volumes: asclip ")[2].split("\n")[0]
+    assert cli.main(advice.split()) == 0
+    how = ingested[0][0][2]
+    assert (how.size, how.spacing, how.window) == ((32, 64, 64), (9, 6, 6), (-1000.0, 400.0))
+    assert "--recipe ct-clip" in capsys.readouterr().err
+    assert cli.main(["phantom", "h"]) == 0
+    assert "volumes" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", ["", "0.8", "0.7,0.2", "a,b,c", "0.7,0.3,nan"])

@@ -113,6 +113,26 @@ def size(word: str) -> tuple[int, ...]:
     return numbers * 2 if len(numbers) == 1 else numbers
 
 
+def spacing(word: str | None) -> tuple[float, ...] | None:
+    """Millimetres along each axis: "9x6x6" -> (9.0, 6.0, 6.0); None where none is asked for.
+
+    Raises:
+        AsclipError: not two or three positive numbers.
+    """
+    if word is None:
+        return None
+    try:
+        numbers = tuple(float(part) for part in word.lower().split("x"))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (2, 3) or not all(0 < number < math.inf for number in numbers):
+        raise AsclipError(
+            "--spacing takes mm along each axis of --size, such as 0.5x0.5 (rows x columns) or "
+            f"9x6x6 (slices x rows x columns), got {word!r}"
+        )
+    return numbers
+
+
 def fractions(word: str) -> tuple[float, ...]:
     """Shares of the patients: "0.7,0.1,0.2" -> (0.7, 0.1, 0.2); `data.splits` checks their sum.
 

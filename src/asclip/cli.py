@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from asclip import __version__, arguments, papers, terminal
+from asclip import __version__, arguments, comparing, papers, terminal
 from asclip.errors import AsclipError, FileError, nearest
 from asclip.terminal import say
 
@@ -91,6 +91,11 @@ def phantom(
     with track(studies, "phantom") as advance:
         table = write(out, studies, seed, size=size, ct=ct, workers=workers, progress=advance)
     say(f"written: {table}", f"next: asclip ingest {table} --out DATA")
+    if ct:
+        say(
+            f"or its CT as volumes: asclip ingest {out / 'ct.csv'} --out DATA "
+            "--size 32x64x64 --spacing 9x6x6 --window -1000:400"
+        )
 
 
 @app.command(epilog=EXAMPLE + "asclip ingest reports.csv --out data --map image=path text=report")
@@ -109,7 +114,16 @@ def ingest(
             "labels (a cell such as Mass|Effusion), label:NAME (0 or 1), meta=A,B."
         ),
     ] = None,
-    size: Annotated[str, typer.Option(help="Pixels: 224, 256x192 or 32x96x96.")] = "224",
+    size: Annotated[
+        str,
+        typer.Option(help="Pixels: 224, 256x192 (rows x columns); 32x64x64 keeps whole volumes."),
+    ] = "224",
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            help="mm of a pixel along each axis of --size (9x6x6); the centre is cropped or padded."
+        ),
+    ] = None,
     window: Annotated[
         str,
         typer.Option(
@@ -136,7 +150,11 @@ def ingest(
 ) -> None:
     """Decode a table of images and reports once into a data set, split by patient."""
     columns = arguments.mapping(map or [])
-    steps = {"size": arguments.size(size), "window": arguments.window(window)}
+    steps = {
+        "size": arguments.size(size),
+        "spacing": arguments.spacing(spacing),
+        "window": arguments.window(window),
+    }
     shares = arguments.fractions(fractions)
     from asclip.data.ingest import ingest as run
     from asclip.data.progress import track
@@ -150,7 +168,8 @@ def ingest(
         workers=workers, on_leak=on_leak, progress=track,
     )  # fmt: skip
     say(*terminal.ingested(data.describe()), f"written: {out}")
-    say(f"next: asclip pretrain {out} --recipe clip --out RUN")
+    recipe = "ct-clip" if len(steps["size"]) == 3 else "clip"
+    say(f"next: asclip pretrain {out} --recipe {recipe} --out RUN")
 
 
 @app.command(
@@ -237,45 +256,9 @@ def evaluate(
     say(f"next: open the card, or: asclip predict {run} FILE --prompts NAME (see asclip prompts)")
 
 
-@app.command(epilog=EXAMPLE + "asclip compare gloria medclip --challenges side_zone,unpaired")
-def compare(
-    methods: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Recipes, or recipes with parameters (clip:texts=report); default: all. "
-            "The baseline clip always runs."
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the comparison.")] = Path("runs/compare"),
-    challenges: Annotated[
-        str, typer.Option(help="Phantom challenges, comma-separated; default: all.")
-    ] = "",
-    seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0,1,2",
-    studies: Annotated[int, typer.Option(min=20, help="Studies of each hospital.")] = 800,
-    size: Annotated[int, typer.Option(min=32, help="Rows and columns of an image.")] = 64,
-    steps: Annotated[int, typer.Option(min=1, help="Updates of every run.")] = 300,
-    as_json: Json = False,
-) -> None:
-    """Train methods side by side on challenges whose truth is known; one table with intervals."""
-    from asclip.phantom.challenges import NAMES
-    from asclip.recipes import RECIPES
-    from asclip.recipes.compare import LEFT_OUT
-    from asclip.recipes.compare import compare as run
-
-    names = [name.strip() for name in challenges.split(",") if name.strip()] or NAMES
-    found = run(
-        out,
-        methods or [name for name in RECIPES if name not in LEFT_OUT],
-        names,
-        seeds=arguments.whole_numbers("seeds", seeds),
-        studies=studies,
-        size=size,
-        equal={"steps": steps},
-        say=say,
-    )
-    if as_json:
-        terminal.print_json(found["table"])
-    say(f"written: {out / 'compare.json'} and {out / 'compare.html'}")
+app.command(epilog=EXAMPLE + "asclip compare gloria medclip --challenges side_zone,unpaired")(
+    comparing.compare
+)
 
 
 @app.command(epilog=EXAMPLE + "asclip predict runs/clip film.dcm --prompts cxr-findings --json")

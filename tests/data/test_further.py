@@ -279,8 +279,19 @@ def test_patches_stand_in_the_order_of_the_towers_local_vectors() -> None:
             assert moved[n] > 0.99 * moved.max()  # neighbours may share a coarser cell
 
 
+def test_patches_of_a_volume_are_its_own() -> None:
+    volumes = torch.rand(2, 1, 4, 6, 8, generator=torch.Generator().manual_seed(0))
+    holes = torch.rand(2, 12, generator=torch.Generator().manual_seed(1)) < 0.5
+    masked, facts = Further(frozenset(), grid=(2, 3, 2))._masked(volumes, holes)
+    assert facts["patches"].shape == (2, 12, 2 * 2 * 4)
+    for n, (z, y, x) in enumerate(np.ndindex(2, 3, 2)):
+        cell = np.s_[:, 0, 2 * z : 2 * z + 2, 2 * y : 2 * y + 2, 4 * x : 4 * x + 4]
+        assert torch.equal(facts["patches"][:, n], volumes[cell].flatten(1))
+        assert torch.equal(masked[cell], volumes[cell] * ~holes[:, n, None, None, None])
+
+
 def test_an_image_that_patches_do_not_fill_is_refused(data: Dataset) -> None:
-    with pytest.raises(ModelError, match=r"multiples of the tower's grid 3 x 3; got \(16, 16\)"):
+    with pytest.raises(ModelError, match=r"multiple of the tower's grid 3 x 3 .*got \(16, 16\)"):
         make(data, grid=(3, 3)).at(0)
 
 

@@ -35,3 +35,12 @@ def test_a_slice_of_the_changes_is_the_slice_of_the_result() -> None:
     images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     drawn = RandomJitter(1.0).draw(6, np.random.default_rng(1))
     torch.testing.assert_close(drawn[slice(2, 4)](images[2:4]), drawn(images)[2:4])
+
+
+def test_slices_of_a_volume_move_together_as_pictures_do() -> None:
+    volumes = torch.rand(3, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    drawn = RandomJitter(1.0).draw(3, np.random.default_rng(1))
+    moved = drawn(volumes)
+    assert moved.shape == volumes.shape
+    for number in range(4):
+        torch.testing.assert_close(moved[:, :, number], drawn(volumes[:, :, number]))

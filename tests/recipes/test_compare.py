@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from asclip.errors import DataError, ModelError
-from asclip.recipes.compare import _difference as difference
 from asclip.recipes.compare import compare
+from asclip.recipes.paired import difference
 
-FEW = {"studies": 70, "size": 32, "equal": {"steps": 3, "batch": 8, "image_tower": "tiny"}}
+FEW = {"studies": 70, "size": 32, "equal": {"steps": 3, "batch": 8}, "by": "steps"}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,32 @@ def test_it_goes_on_and_does_nothing_twice(out: Path) -> None:
     compare(out, ["clip:texts=report", "temporal"], ["temporal"], seeds=(0, 1), say=_quiet, **FEW)
     assert json.loads(path.read_text())["mark"] == 1
     assert (out / "runs" / "temporal" / "temporal" / "1" / "record.json").exists()
+
+
+def test_a_further_call_adds_to_the_table(out: Path) -> None:
+    found = compare(out, [], ["temporal"], seeds=(0, 1), say=_quiet, **FEW)
+    assert {row["method"] for row in found["table"]} == {"clip", "clip:texts=report", "temporal"}
+
+
+def test_runs_of_other_settings_stay_out_of_the_table(tmp_path: Path) -> None:
+    few = FEW | {"studies": 20}
+    compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)
+    found = compare(tmp_path, [], ["negation"], seeds=(0,), say=_quiet, **few | {"by": "compute"})
+    assert {row["method"] for row in found["table"]} == {"clip"}
+
+
+def test_equal_compute_gives_a_dearer_step_fewer(tmp_path: Path) -> None:
+    few = FEW | {"by": "compute", "equal": {"steps": 12, "batch": 8}}
+    found = compare(tmp_path, ["kad", "clip:texts=report"], ["negation"], seeds=(0,), jobs=2,
+                    say=_quiet, **few)  # fmt: skip
+    steps = {r["method"]: r["given"]["steps"] for r in found["records"]}
+    cost = {
+        path.stem: json.loads(path.read_text())["operations"]
+        for path in (tmp_path / "operations" / "negation").glob("*.json")
+    }
+    assert steps["clip"] == 12
+    assert steps["kad"] == max(1, round(12 * cost["clip"] / cost["kad"])) < 12
+    assert steps["clip:texts=report"] == round(12 * cost["clip"] / cost["clip-texts-report"])
 
 
 def test_the_page_shows_every_method_and_the_losses(out: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asclip.errors import MissingExtra, ModelError
-from asclip.towers.image import ImageConfig, image_tower
+from asclip.towers.image import ImageConfig, ImageTower, image_tower
 from asclip.types import Encoded
 
 
@@ -86,8 +86,14 @@ def test_what_does_not_fit_is_said():
     tower = image_tower(ImageConfig(width=8, size=(32, 32)))
     with pytest.raises(ModelError, match="takes 1 channels, got 3"):
         tower(torch.zeros(1, 3, 32, 32))
-    with pytest.raises(ModelError, match="single slices"):
+    with pytest.raises(ModelError, match=r"--image-tower tiny-3d.*or ingest single slices"):
         tower(torch.zeros(1, 1, 8, 32, 32))
+    with pytest.raises(ModelError, match=r"takes \[B, C, Z, H, W\].*--image-tower tiny\)"):
+        image_tower(ImageConfig("tiny-3d", size=(8, 32, 32)))(torch.zeros(1, 1, 32, 32))
+    with pytest.raises(ModelError, match="'hf' takes pictures, and the images are 8 x 32 x 32"):
+        ImageTower(ImageConfig("hf", size=(8, 32, 32)))
+    with pytest.raises(ModelError, match="at least 32 rows and columns, got 16 x 64"):
+        image_tower(ImageConfig(size=(16, 64)))
     with pytest.raises(ModelError, match="did you mean 'tiny'"):
         image_tower(ImageConfig("tinny"))
     with pytest.raises(ModelError, match="no field 'depth'"):

@@ -7,6 +7,7 @@ the images nor the texts that both see.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +30,8 @@ Texts = Callable[[np.ndarray], "Tokens | Encoded"]
 class Further:
     """The streams and facts of one part of a data set; `Knowledge.of` gives the tables of facts.
 
-    `grid` is (rows, columns) of the image tower's local vectors, `mask` the id of the token that
+    `grid` is that of the image tower's local vectors: (rows, columns), of volumes with the slices
+    first; `mask` the id of the token that
     stands for a hidden word, `holes` and `gaps` the hidden shares of patches and words, `longest`
     the number of tokens of the longest text.
     """
@@ -40,7 +42,7 @@ class Further:
     knowledge: Mapping[str, Tokens | Encoded] = field(default_factory=dict)
     second: tuple[np.ndarray, ...] = ()
     prior: np.ndarray | None = None
-    grid: tuple[int, int] = (1, 1)
+    grid: tuple[int, ...] = (1, 1)
     mask: int = 0
     longest: int = 1
     holes: float = 0.75
@@ -74,7 +76,7 @@ class Further:
             drawn["has_second"] = np.array([len(f) > 0 for f in found])
             drawn["second"] = np.array([rng.choice(f) if len(f) else 0 for f in found])
         if self.wants("masked"):
-            regions = self.grid[0] * self.grid[1]
+            regions = math.prod(self.grid)
             order = rng.random((len(rows), regions)).argsort(1)
             drawn["holes"] = order < round(self.holes * regions)
         if self.wants("gapped"):
@@ -120,18 +122,22 @@ class Further:
                 "this recipe hides parts of images, and a locked tower has only their features; "
                 "use --lock none or --lock text"
             )
-        rows, columns = self.grid
-        if image.ndim != 4 or image.shape[-2] % rows or image.shape[-1] % columns:
+        dims, size = len(self.grid), tuple(image.shape[2:])
+        if len(size) != dims or any(n % g for n, g in zip(size, self.grid, strict=True)):
+            shown = " x ".join(map(str, self.grid))
             raise ModelError(
-                f"this recipe hides patches, so rows and columns of an image must be multiples of "
-                f"the tower's grid {rows} x {columns}; got {tuple(image.shape[2:])}; ingest at "
-                "another size or choose another image tower"
+                f"this recipe hides patches, so the size of an image must be a multiple of the "
+                f"tower's grid {shown} along each axis; got {size}; ingest at another size or "
+                "choose another image tower"
             )
-        high, wide = image.shape[-2] // rows, image.shape[-1] // columns
-        cells = image.unflatten(-1, (columns, wide)).unflatten(-3, (rows, high))
-        patches = cells.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)  # [B, N, C h w]
-        seen = cells.masked_fill(holes.view(len(image), 1, rows, 1, columns, 1), 0.0)
-        masked = seen.flatten(-2).flatten(-3, -2)
+        cells = image
+        for axis in reversed(range(dims)):  # [B, C, g1, s1, g2, s2, ...], patches of s1 x s2 ...
+            cells = cells.unflatten(2 + axis, (self.grid[axis], size[axis] // self.grid[axis]))
+        places, inside = range(2, 2 + 2 * dims, 2), range(3, 3 + 2 * dims, 2)
+        patches = cells.permute(0, *places, 1, *inside)
+        patches = patches.flatten(dims + 1).flatten(1, dims)  # [B, N, C s1 s2 ...]
+        hidden = holes.view(len(image), 1, *(n for g in self.grid for n in (g, 1)))
+        masked = cells.masked_fill(hidden, 0.0).reshape(image.shape)
         return masked, {"patches": patches.contiguous(), "holes": holes}
 
     def _gapped(

@@ -1,6 +1,7 @@
 """Augmentation of a batch of images: `Jitter` is deterministic, `RandomJitter` draws one.
 
 There is no flip, ever: left and right are findings. Everything works on the whole batch at once.
+The slices of a volume move together, each within its own plane.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Jitter:
         )
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Changed images [B, C, H, W], float32 in 0-1 before and after; outside is black."""
+        """Changed images [B, C, H, W] or [B, C, Z, H, W], float32 in 0-1; outside is black."""
+        if images.ndim == 5:  # slices as channels: all of a volume get its one change
+            return self(images.flatten(1, 2)).view_as(images)
         cos = torch.from_numpy((np.cos(self.angle) / self.zoom).astype(np.float32))
         sin = torch.from_numpy((np.sin(self.angle) / self.zoom).astype(np.float32))
         shift = torch.from_numpy(self.shift.astype(np.float32))

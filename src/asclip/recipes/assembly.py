@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -113,14 +114,14 @@ def assemble(
 
 def _measured(
     name: str, encoder: DualEncoder, knowledge: Knowledge, tokenizer: Tokenizer
-) -> dict[str, int]:
+) -> dict[str, int | tuple[int, ...]]:
     """Those parameters of the recipe that the towers and the data set decide; see `FROM_DATA`."""
-    rows, columns = encoder.image.grid
-    high, wide = encoder.image.config.size
-    channels = encoder.image.config.channels
+    image = encoder.image
+    patch = [length // count for length, count in zip(image.config.size, image.grid, strict=True)]
     values = {
-        "regions": rows * columns,
-        "pixels": channels * (high // rows) * (wide // columns),
+        "regions": math.prod(image.grid),
+        "grid": image.grid,
+        "pixels": image.config.channels * math.prod(patch),
         "vocabulary": tokenizer.vocabulary,
         "count": len(knowledge.columns),
     }
@@ -221,7 +222,6 @@ def _tokenizer(
 
 def _towers(settings: Settings, dataset: Dataset, tokenizer: Tokenizer) -> DualEncoder:
     how = dataset.preprocessing
-    rows, columns = how.size[-2:]
     locked = settings.lock in ("image", "both")
     image = image_tower(
         ImageConfig(
@@ -229,7 +229,7 @@ def _towers(settings: Settings, dataset: Dataset, tokenizer: Tokenizer) -> DualE
             width=settings.width,
             hidden=settings.hidden,
             channels=how.channels,
-            size=(rows, columns),
+            size=how.size,
             locked=locked,
             dropout=settings.dropout if locked else 0.0,
         )

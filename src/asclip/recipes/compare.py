@@ -2,25 +2,33 @@
 
     OUT/hospitals/CHALLENGE-SEED/          the challenge, and its data set in data/
     OUT/runs/CHALLENGE/METHOD/SEED/        the run, record.json and samples.npy
-    OUT/compare.json, compare.html         the table
+    OUT/operations/CHALLENGE/METHOD.json   what a step of the method costs
+    OUT/compare.json, compare.html         the table of all runs in OUT with these settings
 
 A method is a recipe, or a recipe with changed parameters: `clip:texts=report`. All of them get the
-same towers, batch, steps and learning rate, the same studies in the same order, and are asked the
-same questions; what a recipe brings to a batch (sentences, reports, views) is part of the method.
-The difference to the baseline is taken per seed, where both saw the same hospital. Run again, it
-goes on: a run with a record is not done again.
+same towers, batch and learning rate, the same studies in the same order, and are asked the same
+questions; what a recipe brings to a batch (sentences, reports, views) is part of the method. All
+get the same arithmetic (`by="compute"`): a method whose step costs twice the baseline's, counted in
+floating-point operations of the first batch, takes half as many. `by="steps"` gives all the same
+steps. Run again, it goes on: a run with a record is not done again, and further methods and
+challenges join the table.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from asclip import card
 from asclip.data.dataset import Dataset
@@ -32,11 +40,12 @@ from asclip.metrics.bootstrap import percentile_interval
 from asclip.phantom import challenges
 from asclip.recipes.evaluation import Encodings
 from asclip.recipes.options import parameters
-from asclip.recipes.pretraining import load, pretrain
+from asclip.recipes.paired import folder_of, rows
+from asclip.recipes.pretraining import load, operations, pretrain
 from asclip.tasks.measures import measure
 
 EQUAL: dict[str, Any] = {
-    "image_tower": "tiny",
+    "image_tower": "micro",
     "text_tower": "words",
     "batch": 64,
     "steps": 300,
@@ -45,6 +54,7 @@ EQUAL: dict[str, Any] = {
     "precision": "bf16",
 }
 BASELINE = "clip"
+BY = ("compute", "steps")
 # Recipes that the equal settings would make into something else, and why.
 LEFT_OUT = {
     "supervised": "learns labels and answers no prompt",
@@ -52,11 +62,9 @@ LEFT_OUT = {
     "m-flag": "is about a frozen language model, and here all methods have the same tower",
     "clip-few": "is clip with the settings that all methods have here",
     "kad-knowledge": "learns from an ontology, not from studies",
+    "ct-clip": "is clip with a tower for volumes, and here all methods have the same",
 }
 RESAMPLES = 1000
-Found = tuple[dict[str, Any], dict[str, np.ndarray]]  # a record and its resamples by measure
-# Quantiles of Student's t for 95 %, by degrees of freedom.
-T95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 def compare(
@@ -65,42 +73,56 @@ def compare(
     names: Sequence[str] = challenges.NAMES,
     *,
     seeds: Sequence[int] = (0, 1, 2),
-    studies: int = 800,
+    studies: int = 1500,
     size: int = 64,
     equal: dict[str, Any] | None = None,
+    by: str = "compute",
+    jobs: int = 1,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Run what is missing, then write compare.json and compare.html; the content of the former.
 
     `equal` changes what all methods have in common (see `EQUAL`). The baseline `clip` always runs.
+    `jobs` runs are made at a time, each with its share of the processors.
 
     Raises:
         DataError: a challenge that is not known, or a method that is not.
     """
-    common = EQUAL | (equal or {})
+    if by not in BY:
+        raise DataError(f"methods must have equal {' or '.join(BY)}; got {by!r}")
+    common = EQUAL | {"studies": studies, "size": size, "equal": by} | (equal or {})
     wanted = list(dict.fromkeys([BASELINE, *methods]))
     for method in wanted:
         _settings(method, common, 0)  # a typo ends it now, not after an hour
     for name in names:
         challenges.describe(name)
-    records: list[dict[str, Any]] = []
+    tasks = []
     for name in names:
         for seed in seeds:
-            table = _hospital(out, name, seed, studies, size)
-            for method in wanted:
-                record = _run(out, table, name, method, seed, common)
-                records.append(record)
-                say(_line(record))
-    result = {
-        "equal": common | {"studies": studies, "size": size},
-        "baseline": BASELINE,
-        "challenges": {n: _about(out, n, seeds[0]) for n in names},
-        "table": [row for n in names for row in _rows(out, n, wanted, seeds)],
-        "records": records,
-    }
+            _hospital(out, name, seed, studies, size)
+        tasks += [(name, method, seed) for seed in seeds for method in wanted]
+    for record in _each(partial(_run, out, common, seeds[0]), tasks, jobs):
+        say(_line(record))
+    result = _table(out, common, wanted, seeds)
     (out / "compare.json").write_text(json.dumps(result, indent=1) + "\n")
     card.write_comparison(out / "compare.html", result)
     return result
+
+
+Task = tuple[str, str, int]  # challenge, method, seed
+
+
+def _each(
+    run: Callable[[Task], dict[str, Any]], tasks: Sequence[Task], jobs: int
+) -> Iterator[dict[str, Any]]:
+    if jobs <= 1:
+        yield from map(run, tasks)
+        return
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    with ProcessPoolExecutor(
+        jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
+    ) as pool:
+        yield from pool.map(run, tasks)
 
 
 def _settings(method: str, common: dict[str, Any], seed: int) -> tuple[str, dict[str, Any]]:
@@ -121,43 +143,77 @@ def _settings(method: str, common: dict[str, Any], seed: int) -> tuple[str, dict
 
 
 def _hospital(out: Path, name: str, seed: int, studies: int, size: int) -> Path:
-    """The challenge on disk, ingested; the path of its table."""
-    folder = out / "hospitals" / f"{name}-{seed}"
+    """The challenge on disk, ingested; its folder."""
+    folder = _place(out, name, seed)
     table = challenges.write(name, folder, studies, seed, size)
     how = Preprocessing(size=(size, size), mean=(0.5,), std=(0.25,))
     ingest(Table(table, name=name), folder / "data", how, seed=seed)
-    return table
+    return folder
 
 
-def _run(
-    out: Path, table: Path, name: str, method: str, seed: int, common: dict[str, Any]
-) -> dict[str, Any]:
-    """The record of one run: from disk, or trained and measured now."""
-    folder = out / "runs" / name / method.replace(":", "-").replace("=", "-") / str(seed)
-    path = folder / "record.json"
+def _place(out: Path, name: str, seed: int) -> Path:
+    return out / "hospitals" / f"{name}-{seed}"
+
+
+def _given(out: Path, common: dict[str, Any], first: int, task: Task) -> tuple[str, dict[str, Any]]:
+    """The recipe of a run and all that it is given, steps included."""
+    name, method, seed = task
     recipe, given = _settings(method, common, seed)
-    known = table.parent / "knowledge.json"
+    known = _place(out, name, seed) / "knowledge.json"
     given |= {"knowledge": str(known)} if known.exists() and "knowledge" not in given else {}
+    if common["equal"] == "compute" and method != BASELINE and "steps=" not in method:
+        share = _cost(out, common, (name, BASELINE, first)) / _cost(
+            out, common, (name, method, first)
+        )
+        given["steps"] = max(1, round(given["steps"] * share))
+    return recipe, given
+
+
+def _cost(out: Path, common: dict[str, Any], task: Task) -> float:
+    """Operations of a step; counted once, on the hospital of the first seed."""
+    name, method, seed = task
+    path = out / "operations" / name / f"{method.replace(':', '-').replace('=', '-')}.json"
+    recipe, given = _settings(method, common, seed)
     if path.exists():
-        record = json.loads(path.read_text())
-        if record["given"] == json.loads(json.dumps(given)):
-            return record
-        shutil.rmtree(folder)  # made with other settings
-    record = {"challenge": name, "method": method, "seed": seed, "given": given}
-    began = time.perf_counter()
+        known = json.loads(path.read_text())
+        if known["given"] == given:
+            return known["operations"]
+    folder = _place(out, name, seed)
+    extra = folder / "knowledge.json"
+    more = {"knowledge": str(extra)} if extra.exists() and "knowledge" not in given else {}
+    found = operations(folder / "data", recipe, given | more)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"given": given, "operations": found}) + "\n")
+    return found
+
+
+def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str, Any]:
+    """The record of one run: from disk, or trained and measured now."""
+    name, method, seed = task
+    place, folder = _place(out, name, seed), folder_of(out, name, method, seed)
+    path = folder / "record.json"
+    record: dict[str, Any] = {"challenge": name, "method": method, "seed": seed, "common": common}
     try:
-        pretrain(table.parent / "data", recipe, folder, given)
-        trained = time.perf_counter()
-        about = json.loads((table.parent / "challenge.json").read_text())
-        model, data = Encodings(load(folder)), Dataset.open(table.parent / "data")
-        found = {m["name"]: measure(model, data, m, table.parent) for m in about["measures"]}
+        recipe, given = _given(out, common, first, task)
+        record["given"] = given
+        if path.exists():
+            known = json.loads(path.read_text())
+            if known.get("given") == given and known["common"] == common:
+                return known
+            shutil.rmtree(folder)  # made with other settings
+        began = time.perf_counter()
+        pretrain(place / "data", recipe, folder, given)
+        seconds = time.perf_counter() - began
+        about = json.loads((place / "challenge.json").read_text())
+        model, data = Encodings(load(folder)), Dataset.open(place / "data")
+        found = {m["name"]: measure(model, data, m, place) for m in about["measures"]}
     except AsclipError as error:
         record |= {"error": str(error)}
     else:
         samples = {key: one.samples(RESAMPLES, seed) for key, one in found.items()}
         np.save(folder / "samples.npy", np.stack(list(samples.values())))
         record |= {
-            "seconds": round(trained - began, 1),
+            "seconds": round(seconds, 1),
             "measures": {
                 key: {
                     "value": one.value(),
@@ -178,89 +234,37 @@ def _line(record: dict[str, Any]) -> str:
     if "error" in record:
         return f"{head}  not run: {record['error']}"
     values = "  ".join(f"{k} {m['value']:.3f}" for k, m in record["measures"].items())
-    return f"{head}  {record['seconds']:5.0f} s  {values}"
+    return f"{head}  {record['seconds']:5.0f} s {record['given']['steps']:4d} steps  {values}"
+
+
+def _table(
+    out: Path, common: dict[str, Any], wanted: Sequence[str], seeds: Sequence[int]
+) -> dict[str, Any]:
+    """All that is in `out` and was made with these settings, for all of these seeds."""
+    records = [json.loads(path.read_text()) for path in sorted(out.glob("runs/*/*/*/record.json"))]
+    records = [r for r in records if r["common"] == common and r["seed"] in seeds]
+    have = {(r["challenge"], r["method"], r["seed"]) for r in records}
+    methods = list(dict.fromkeys([*wanted, *(r["method"] for r in records)]))
+    done = {
+        name: [m for m in methods if all((name, m, seed) in have for seed in seeds)]
+        for name in challenges.NAMES
+    }
+    done = {name: some for name, some in done.items() if BASELINE in some}
+    about = {name: _about(out, name, seeds[0]) for name in done}
+    return {
+        "equal": common,
+        "baseline": BASELINE,
+        "challenges": about,
+        "table": [
+            row
+            for name, some in done.items()
+            for row in rows(out, name, about[name]["measures"], some, seeds, BASELINE)
+        ],
+        "records": [r for r in records if r["method"] in done.get(r["challenge"], ())],
+    }
 
 
 def _about(out: Path, name: str, seed: int) -> dict[str, Any]:
-    path = out / "hospitals" / f"{name}-{seed}" / "challenge.json"
     keys = ("question", "family", "measures", "ceiling", "chance", "notes", "counts")
-    about = json.loads(path.read_text())
+    about = json.loads((_place(out, name, seed) / "challenge.json").read_text())
     return {key: about[key] for key in keys}
-
-
-def _rows(
-    out: Path, name: str, methods: Sequence[str], seeds: Sequence[int]
-) -> list[dict[str, Any]]:
-    """A row for each measure and method: values by seed, mean, difference with its interval."""
-    about = _about(out, name, seeds[0])
-    rows: list[dict[str, Any]] = []
-    base = [_found(out, name, BASELINE, seed) for seed in seeds]
-    for method in methods:
-        ours = [_found(out, name, method, seed) for seed in seeds]
-        failed = next((r["error"] for r, _ in ours if "error" in r), "")
-        together = {}
-        if method != BASELINE and not failed and not any("error" in r for r, _ in base):
-            leading = [m["name"] for m in about["measures"] if m["primary"]]
-            together = {"together": _difference(*_compared(ours, base, leading))}
-        for one in about["measures"]:
-            key = one["name"]
-            row = {"challenge": name, "measure": key, "primary": one["primary"], "method": method}
-            if failed:
-                rows.append(row | {"error": failed})
-                continue
-            values = [r["measures"][key]["value"] for r, _ in ours]
-            row |= {
-                "better": one["better"],
-                "values": values,
-                "mean": float(np.mean(values)),
-                "seconds": float(np.mean([r["seconds"] for r, _ in ours])),
-            }
-            if together:
-                row |= _difference(*_compared(ours, base, [key])) | together
-            rows.append(row)
-    return rows
-
-
-def _compared(
-    ours: list[Found], base: list[Found], names: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Differences by seed [S] of the mean over these measures, and of their resamples [S, R]."""
-    pairs = list(zip(ours, base, strict=True))
-    values = [
-        np.mean([a["measures"][k]["value"] - b["measures"][k]["value"] for k in names])
-        for (a, _), (b, _) in pairs
-    ]
-    return np.array(values), np.stack(
-        [np.mean([a[k] - b[k] for k in names], axis=0) for (_, a), (_, b) in pairs]
-    )
-
-
-def _found(out: Path, name: str, method: str, seed: int) -> Found:
-    folder = out / "runs" / name / method.replace(":", "-").replace("=", "-") / str(seed)
-    record = json.loads((folder / "record.json").read_text())
-    if "error" in record:
-        return record, {}
-    samples = np.load(folder / "samples.npy")  # [measures, resamples]
-    return record, dict(zip(record["measures"], samples, strict=True))
-
-
-def _difference(differences: np.ndarray, samples: np.ndarray) -> dict[str, Any]:
-    """Mean difference over seeds [S] and its 95 % intervals.
-
-    `low`, `high`: Student's t over seeds, each of which is another hospital, order and start; NaN
-    for one seed. `patients`: percentiles of the mean over seeds of the paired resamples [S, R],
-    which holds the test patients' part alone.
-    """
-    count = len(differences)
-    mean = float(differences.mean())
-    low = high = float("nan")
-    if count > 1:
-        t = T95.get(count - 1, 1.96)
-        half = t * float(differences.std(ddof=1)) / count**0.5
-        low, high = mean - half, mean + half
-    return {
-        "difference": mean,
-        "low": low,
-        "high": high,
-        "patients": list(percentile_interval(samples.mean(0))),
-    }

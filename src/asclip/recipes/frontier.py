@@ -1,4 +1,4 @@
-"""Recipes beyond one image and one text: groups, metadata, modalities, time, captions."""
+"""Recipes beyond one image and one text: groups, metadata, modalities, time, captions, volumes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from asclip.errors import ModelError
+from asclip.pretrain.clip import Clip
 from asclip.pretrain.frontier.coca import CoCa
 from asclip.pretrain.frontier.high_order import HighOrder
 from asclip.pretrain.frontier.metadata import Metadata
@@ -17,6 +18,7 @@ from asclip.train.settings import Settings
 
 SENTENCES = replace(Settings(), batch=64, per_study=6, whole=0.3)
 REPORTS = replace(Settings(), batch=64, texts="report")
+VOLUMES = replace(REPORTS, batch=32, image_tower="tiny-3d")
 
 # What the recipes' own parameters are, where recipes/methods.py does not say it.
 OWN = {
@@ -162,10 +164,26 @@ def coca(
     )
 
 
+def ct_clip(
+    settings: Settings = VOLUMES,
+    labels: tuple[str, ...] = (),
+    *,
+    temperature: float = 0.07,
+    same_text: str = "positive",
+    same_patient: str = "negative",
+) -> nn.Module:
+    """CT-CLIP: CLIP of a whole volume and its whole report; ingest with --size 32x64x64.
+
+    The arithmetic is clip.py; what is its own is the 3-D tower, towers/volume.py.
+    """
+    return Clip(temperature=temperature, same_text=same_text, same_patient=same_patient)
+
+
 RECIPES: dict[str, Callable[..., nn.Module]] = {
     "high-order": high_order,
     "metadata": metadata,
     "modalities": modalities,
     "temporal": temporal,
     "coca": coca,
+    "ct-clip": ct_clip,
 }

@@ -22,6 +22,7 @@ SEVERAL = replace(Settings(), batch=64, per_study=8, whole=0.0)
 
 OWN: dict[str, str] = {
     "local_temperature": "of the softmax over a study's regions or sentences; fixed",
+    "grid": "rows and columns of the regions, of volumes slices too",
     "threshold": "regions nearer than this share of the grid's diagonal are positives too",
     "weights": "of local vectors: pooled (like the pooled vector) or uniform",
     "token_weight": "weight of the terms of words and patches inside a pair",
@@ -48,6 +49,7 @@ def lovt(
     local_weight: float = 0.375,
     local_temperature: float = 0.3,
     threshold: float = 0.5,
+    grid: tuple[int, ...] = (),
     weights: str = "pooled",
     same_text: str = "positive",
     same_patient: str = "negative",
@@ -60,6 +62,7 @@ def lovt(
         local_weight=local_weight,
         local_temperature=local_temperature,
         threshold=threshold,
+        grid=grid,
         weights=weights,
         same_text=same_text,
         same_patient=same_patient,

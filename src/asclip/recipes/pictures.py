@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from asclip.recipes.evaluation import Encodings
 
 
-def picture(dataset: Dataset, row: int) -> np.ndarray:
-    """The first image of a study as uint8 [H, W] or [H, W, 3]; the middle slice of a volume."""
+def picture(dataset: Dataset, row: int, depth: float = 0.5) -> np.ndarray:
+    """The first image of a study as uint8 [H, W] or [H, W, 3].
+
+    Of a volume the slice at `depth`, 0 (inferior) to 1 (superior).
+    """
     item = np.asarray(dataset.pixels[dataset.image_rows()[row][0]])
-    volume = item.ndim == 3 and item.shape[-1] != 3
-    return item[len(item) // 2] if volume else item
+    return item[int(depth * len(item))] if dataset.preprocessing.is_volume else item
 
 
 def heatmaps(
@@ -49,8 +51,13 @@ def heatmaps(
             continue
         phrase = chosen.classes[label].positive[0]
         heat = similarity_map(model, part.take(np.array([row])), phrase)
-        if heat is not None:
-            maps.append(Heatmap(picture(part, row), phrase, heat, note=f"truth: {label}"))
+        if heat is None:
+            continue
+        depth = 0.5
+        if heat.ndim == 3:  # of a volume, the slices that are most like the phrase
+            place = int(heat.max((1, 2)).argmax())
+            heat, depth = heat[place], (place + 0.5) / len(heat)
+        maps.append(Heatmap(picture(part, row, depth), phrase, heat, note=f"truth: {label}"))
         if len(maps) == count:
             break
     return maps
@@ -58,14 +65,16 @@ def heatmaps(
 
 @torch.no_grad()
 def similarity_map(model: Any, study: Dataset, phrase: str) -> np.ndarray | None:
-    """Cosine of each region of a study's first image with a phrase [h, w]; None without regions."""
+    """Cosine of each region of a study's first image with a phrase; None without regions.
+
+    [h, w] as the tower's grid has them, of volumes [d, h, w].
+    """
     image = model.model.encode_images(study, local=True)
     if image.local is None:
         return None
     text = model.encode_texts([phrase])
     cosine = F.normalize(image.local[0], dim=-1) @ F.normalize(text.pooled[0], dim=-1)
-    rows, columns = model.encoder.image.grid
-    return cosine.reshape(rows, columns).numpy()
+    return cosine.reshape(model.encoder.image.grid).numpy()
 
 
 def examples(

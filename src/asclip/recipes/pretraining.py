@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +32,7 @@ from asclip.towers.model import Model
 from asclip.train.loop import train
 from asclip.train.processes import join, leave
 from asclip.train.profile import Profile
+from asclip.train.profile import operations as count
 from asclip.train.profile import profile as measure
 from asclip.train.run import Run
 
@@ -112,13 +114,28 @@ def profile(
     say: Say = quiet,
 ) -> Profile:
     """What a step of the recipe `name` on `data` takes, part by part; no run folder is written."""
+    with _assembled(data, name, given, progress) as run:
+        say(size(run))
+        return measure(run)
+
+
+def operations(data: Path, name: str, given: Mapping[str, Any] | None = None) -> float:
+    """Floating-point operations of a step of the recipe `name` on `data`; nothing is written."""
+    with _assembled(data, name, given, silent) as run:
+        return count(run)
+
+
+@contextmanager
+def _assembled(
+    data: Path, name: str, given: Mapping[str, Any] | None, progress: Track
+) -> Iterator[Run]:
+    """A run at its start, whose folder is gone afterwards."""
     settings, own = choose(name, given or {})
     dataset = _open(data, name)
     with TemporaryDirectory() as scratch, torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         run, _ = assemble(dataset, name, settings, own, Path(scratch), progress=progress)
-        say(size(run))
-        return measure(run)
+        yield run
 
 
 def _open(data: Path, name: str) -> Dataset:

@@ -1,6 +1,7 @@
 """Image backbones behind one interface: pixels -> raw `Encoded`.
 
-Every backbone gives a token grid `local` [B, N, F] and a summary `pooled` [B, 2 F]:
+Every backbone gives a token grid `local` [B, N, F] and a summary `pooled` [B, 2 F]; of volumes the
+grid is (d, h, w), row by row within slice by slice:
 
     summary "average+max"   mean and maximum over the grid (convolutional networks)
     summary "class+average" the class token and the mean over patches (transformers that have one)
@@ -21,9 +22,11 @@ from torch import Tensor, nn
 from asclip.errors import ModelError, nearest
 from asclip.towers import extras
 from asclip.towers.convnet import ConvNet
+from asclip.towers.volume import VOLUMES, VolumeNet
 from asclip.types import Encoded
 
 CONVNETS: dict[str, dict[str, Any]] = {
+    "micro": {"widths": (16, 32, 64, 128), "depths": (1, 1, 1, 2), "stem": 8},
     "tiny": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 2), "stem": 16},
     "small": {"widths": (48, 96, 192, 384), "depths": (1, 2, 2, 2), "stem": 24},
     "base": {"widths": (64, 128, 256, 512), "depths": (2, 2, 4, 2), "stem": 32},
@@ -33,17 +36,29 @@ CONVNETS: dict[str, dict[str, Any]] = {
 _LAST_NORMS = {"convnext": "layernorm", "clip_vision_model": "post_layernorm"}
 
 
+SMALLEST = 32  # rows and columns: our own networks halve them five times
+# What to do with images that have an axis too many or too few.
+TO_VOLUMES = (
+    "for volumes choose a 3-D tower (--image-tower tiny-3d), or ingest single slices (--size 224)"
+)
+TO_PICTURES = (
+    "for pictures choose a 2-D tower (--image-tower tiny), or ingest volumes (--size 32x64x64)"
+)
+
+
 class Backbone(nn.Module):
     """A network and how to read its output; `channels` is what it takes.
 
     `features` is the width of the raw summary (2 F), `local_features` that of a local vector (F),
-    `grid` the rows and columns of the local vectors at the `size` (H, W) it was built for.
+    `grid` the rows and columns of the local vectors (of volumes slices, rows and columns) at the
+    `size` (H, W) or (Z, H, W) it was built for.
     """
 
-    def __init__(self, net: nn.Module, channels: int, size: tuple[int, int]) -> None:
+    def __init__(self, net: nn.Module, channels: int, size: tuple[int, ...]) -> None:
         super().__init__()
         self.net = net
         self.channels = channels
+        self.axes = len(size)
         self.has_class_token = False
         self.options = _options(net, size)
         kind = getattr(getattr(net, "config", None), "model_type", "")
@@ -62,18 +77,22 @@ class Backbone(nn.Module):
     def _tokens(self, x: Tensor) -> Tensor:
         out = self.net(x, **self.options)
         tokens = out if isinstance(out, Tensor) else out.last_hidden_state
-        if tokens.ndim == 4:
-            tokens = tokens.permute(0, 2, 3, 1)  # [B, h, w, F]
+        if tokens.ndim == 2 + self.axes:
+            tokens = tokens.movedim(1, -1)  # [B, (d,) h, w, F]
         for norm in self.last_norm:
             tokens = norm(tokens)
         return tokens
 
     def forward(self, x: Tensor, *, local: bool = True) -> Encoded:
-        """Raw features of pixels [B, C, H, W]; one channel is repeated where three are needed."""
-        if x.ndim != 4:
+        """Raw features of pixels [B, C, H, W], for a 3-D network of volumes [B, C, Z, H, W].
+
+        One channel is repeated where three are needed.
+        """
+        if x.ndim != 2 + self.axes:
+            takes = "[B, C, H, W]" if self.axes == 2 else "[B, C, Z, H, W]"
+            way = TO_VOLUMES if self.axes == 2 else TO_PICTURES
             raise ModelError(
-                f"a 2-D image tower takes [B, C, H, W], got {tuple(x.shape)}; a volume must be "
-                "ingested as single slices (preprocessing with slice=...)"
+                f"a {self.axes}-D image tower takes {takes}, got {tuple(x.shape)}; {way}"
             )
         if x.shape[1] == 1 and self.channels == 3:
             x = x.expand(-1, 3, -1, -1)
@@ -82,10 +101,12 @@ class Backbone(nn.Module):
                 f"the image tower takes {self.channels} channels, got {x.shape[1]}; "
                 "ingest with channels=1 or build the tower with the channels of the data"
             )
-        tokens = self._tokens(x.contiguous(memory_format=torch.channels_last))
+        if self.axes == 2:
+            x = x.contiguous(memory_format=torch.channels_last)
+        tokens = self._tokens(x)
         first: Tensor | None = None
-        if tokens.ndim == 4:
-            tokens = tokens.flatten(1, 2)
+        if tokens.ndim > 3:
+            tokens = tokens.flatten(1, -2)
         elif self.has_class_token:
             extra = tokens.shape[1] - math.prod(self.grid)
             first, tokens = tokens[:, 0], tokens[:, extra:]
@@ -102,7 +123,7 @@ class Backbone(nn.Module):
         return torch.cat([first, raw.local], -1)
 
 
-def _options(net: nn.Module, size: tuple[int, int]) -> dict[str, bool]:
+def _options(net: nn.Module, size: tuple[int, ...]) -> dict[str, bool]:
     """Position embeddings of transformers made for another image size are interpolated."""
     made_for = getattr(getattr(net, "config", None), "image_size", size)
     made_for = (made_for, made_for) if isinstance(made_for, int) else tuple(made_for)
@@ -110,10 +131,10 @@ def _options(net: nn.Module, size: tuple[int, int]) -> dict[str, bool]:
     return {"interpolate_pos_encoding": True} if able and made_for != tuple(size) else {}
 
 
-def _layout(tokens: Tensor, size: tuple[int, int], net: nn.Module) -> tuple[tuple[int, int], bool]:
-    """Rows and columns of the grid, and whether class (or register) tokens come before it."""
-    if tokens.ndim == 4:
-        return (int(tokens.shape[1]), int(tokens.shape[2])), False
+def _layout(tokens: Tensor, size: tuple[int, ...], net: nn.Module) -> tuple[tuple[int, ...], bool]:
+    """The grid, and whether class (or register) tokens come before it."""
+    if tokens.ndim > 3:
+        return tuple(int(count) for count in tokens.shape[1:-1]), False
     count = int(tokens.shape[1])
     patch = getattr(getattr(net, "config", None), "patch_size", None)
     if isinstance(patch, int):
@@ -130,11 +151,14 @@ def _layout(tokens: Tensor, size: tuple[int, int], net: nn.Module) -> tuple[tupl
 
 
 def build_image_backbone(
-    name: str, *, channels: int, size: tuple[int, int], architecture: dict[str, Any] | None
+    name: str, *, channels: int, size: tuple[int, ...], architecture: dict[str, Any] | None
 ) -> Backbone:
     """A backbone with random weights; `architecture` is what `describe` gave (transformers)."""
+    _check(name, size)
     if name in CONVNETS:
         return Backbone(ConvNet(channels, **CONVNETS[name]), channels, size)
+    if name in VOLUMES:
+        return Backbone(VolumeNet(channels, **VOLUMES[name]), channels, size)
     if name == "efficientnet-lite0":
         from asclip.towers.efficientnet import EfficientNetLite0
 
@@ -146,7 +170,24 @@ def build_image_backbone(
         return Backbone(net, int(getattr(net.config, "num_channels", 3)), size)
     if name.startswith("timm:"):
         return Backbone(extras.timm_network(name, channels, size), channels, size)
-    if name.startswith("open_clip:"):
-        return Backbone(extras.open_clip_network(name), 3, size)
-    known = [*CONVNETS, "efficientnet-lite0", "hf:ORG/NAME", "timm:NAME", "open_clip:ARCH/TAG"]
-    raise ModelError(f"no image tower is called {name!r}; {nearest(name, known)}")
+    return Backbone(extras.open_clip_network(name), 3, size)
+
+
+def _check(name: str, size: tuple[int, ...]) -> None:
+    """Raise ModelError for a name that no tower has, and for a tower of other images."""
+    named = [*CONVNETS, *VOLUMES, "efficientnet-lite0"]
+    if name not in (*named, "hf") and not name.startswith(("timm:", "open_clip:")):
+        known = [*named, "hf:ORG/NAME", "timm:NAME", "open_clip:ARCH/TAG"]
+        raise ModelError(f"no image tower is called {name!r}; {nearest(name, known)}")
+    if name in CONVNETS | VOLUMES and min(size[-2:]) < SMALLEST:
+        raise ModelError(
+            f"image tower {name!r} takes images of at least {SMALLEST} rows and columns, got "
+            f"{' x '.join(map(str, size))}; ingest with a larger --size"
+        )
+    axes = 3 if name in VOLUMES else 2
+    if len(size) != axes:
+        takes, way = ("volumes", TO_PICTURES) if axes == 3 else ("pictures", TO_VOLUMES)
+        raise ModelError(
+            f"image tower {name!r} takes {takes}, and the images are "
+            f"{' x '.join(map(str, size))}; {way}"
+        )

@@ -59,6 +59,15 @@ class Residual(nn.Module):
         return x + self.gain.to(inner.dtype) * inner
 
 
+def initialise(net: nn.Module) -> None:
+    """Weights of every convolution after He et al. (arXiv:1502.01852), biases zero."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 class ConvNet(nn.Module):
     """[B, channels, H, W] -> feature map [B, widths[-1], H/16, W/16], best at multiples of 32."""
 
@@ -80,14 +89,7 @@ class ConvNet(nn.Module):
         self.detail_norm = ChannelNorm(widths[-2])
         self.detail = nn.Conv2d(widths[-2], widths[-1], 1)
         self.norm = ChannelNorm(widths[-1])
-        self._initialise()
-
-    def _initialise(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        initialise(self)
         nn.init.zeros_(self.detail.weight)
 
     def forward(self, x: Tensor) -> Tensor:

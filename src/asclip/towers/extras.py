@@ -27,12 +27,12 @@ def _import(module: str, extra: str, what: str) -> Any:
         ) from None
 
 
-def timm_network(name: str, channels: int, size: tuple[int, int]) -> nn.Module:
+def timm_network(name: str, channels: int, size: tuple[int, ...]) -> nn.Module:
     """The feature network of `timm:NAME`, random weights; output [B, F, h, w] or [B, N, F]."""
     return _Timm(_create_timm(name, channels, size, pretrained=False))
 
 
-def _create_timm(name: str, channels: int, size: tuple[int, int], *, pretrained: bool) -> Any:
+def _create_timm(name: str, channels: int, size: tuple[int, ...], *, pretrained: bool) -> Any:
     timm = _import("timm", "timm", "timm backbones")
     options: dict[str, Any] = {"pretrained": pretrained, "num_classes": 0, "in_chans": channels}
     try:

@@ -2,7 +2,8 @@
 
     pixels [B, C, H, W] -> backbone -> raw (pooled [B, F], local [B, N, F']) -> projection -> [B, D]
 
-Presets `tiny`, `small`, `base` are our own convolutional networks (convnet.py); any backbone of
+Presets `tiny`, `small`, `base` are our own convolutional networks (convnet.py), `tiny-3d` and
+`small-3d` those for volumes [B, C, Z, H, W] (volume.py); any backbone of
 `transformers` comes by hub id or folder (`hf:ORG/NAME`, `hf:./folder`), any of timm and open_clip
 by `timm:NAME` and `open_clip:ARCH/TAG` where those extras are installed; `efficientnet-lite0` has
 ImageNet weights that ship as a package (weights.py).
@@ -29,8 +30,9 @@ from asclip.types import Encoded
 class ImageConfig:
     """Everything that rebuilds an image tower, except its weights; plain JSON values.
 
-    `size` is (H, W) in pixels; `width` is D. `local` is "shared" (the local vectors go through the
-    projection of the summary, so that plain CLIP can point) or "own" (a projection of their own).
+    `size` is (H, W) in pixels, of volumes (Z, H, W); `width` is D. `local` is "shared" (the local
+    vectors go through the projection of the summary, so that plain CLIP can point) or "own" (a
+    projection of their own).
     `architecture` is the configuration of a transformers backbone (name "hf"), else None.
     `weights` says where a pretrained backbone came from, for the record.
     """
@@ -38,7 +40,7 @@ class ImageConfig:
     name: str = "tiny"
     width: int = 256
     channels: int = 1
-    size: tuple[int, int] = (128, 128)
+    size: tuple[int, ...] = (128, 128)
     locked: bool = False
     dropout: float = 0.0
     hidden: int = 0
@@ -60,8 +62,8 @@ class ImageTower(nn.Module):
     """`tower(x)` is `Encoded(pooled [B, D], local [B, N, D] or None)`, not normalised.
 
     `width` D, `features` F of the raw summary, `local_features` F' of a raw local vector, `grid`
-    (rows, columns) of the local vectors, `locked` whether the backbone is frozen. Weights are
-    random; `image_tower` also loads pretrained ones.
+    (rows, columns) of the local vectors, of volumes (slices, rows, columns), `locked` whether the
+    backbone is frozen. Weights are random; `image_tower` also loads pretrained ones.
     """
 
     def __init__(self, config: ImageConfig) -> None:
@@ -119,7 +121,7 @@ class ImageTower(nn.Module):
         return Encoded(pooled, self.projection(self.backbone.spread(raw)), raw.valid)
 
     def forward(self, x: Tensor | Encoded, *, local: bool = True) -> Encoded:
-        """Encode pixels [B, C, H, W] float32 (normalised), or cached raw features."""
+        """Encode pixels [B, C, (Z,) H, W] float32 (normalised), or cached raw features."""
         raw = x if isinstance(x, Encoded) else self.raw(x, local=local)
         return self.project(raw, local=local)
 
@@ -135,9 +137,9 @@ def image_tower(
 ) -> ImageTower:
     """An image tower, with the pretrained weights of its name where there are any.
 
-    Names: `tiny`, `small`, `base` (random weights), `efficientnet-lite0`, `hf:ORG/NAME` or
-    `hf:FOLDER`, `timm:NAME`, `open_clip:ARCH/TAG`. `pretrained=False` builds the same architecture
-    with random weights, for `hf:` at the configuration's own image size.
+    Names: `tiny`, `small`, `base`, `tiny-3d`, `small-3d` (random weights), `efficientnet-lite0`,
+    `hf:ORG/NAME` or `hf:FOLDER`, `timm:NAME`, `open_clip:ARCH/TAG`. `pretrained=False` builds the
+    same architecture with random weights, for `hf:` at the configuration's own image size.
 
     >>> tower = image_tower(ImageConfig("tiny", width=64, size=(64, 64)))
     >>> tuple(tower(torch.zeros(2, 1, 64, 64)).pooled.shape), tower.grid

@@ -1,4 +1,4 @@
-"""Cached uint8 items -> what an image tower takes: normalised float32 [n, C, H, W]."""
+"""Cached uint8 items -> what an image tower takes: normalised float32 [n, C, (Z,) H, W]."""
 
 from __future__ import annotations
 
@@ -17,21 +17,16 @@ if TYPE_CHECKING:
 def to_tensor(items: np.ndarray, preprocessing: Preprocessing) -> Tensor:
     """Items [n, H, W] or [n, H, W, 3] uint8 -> float32 [n, 1 or 3, H, W] in channels_last.
 
-    The normalisation is the one recorded in `preprocessing`. Volumes are a ModelError: a 2-D tower
-    cannot take them.
+    Volumes [n, Z, H, W] become [n, 1, Z, H, W]. The normalisation is the one recorded in
+    `preprocessing`.
     """
     if items.shape[1:] != tuple(preprocessing.item_shape):
         raise ModelError(
             f"items must have shape {tuple(preprocessing.item_shape)} as the model's preprocessing "
             f"gives them, got {items.shape[1:]}; ingest the data with the model's preprocessing"
         )
-    if preprocessing.is_volume:
-        raise ModelError(
-            f"a 2-D image tower cannot take volumes {items.shape[1:]}; ingest single slices "
-            "(preprocessing with slice=...)"
-        )
     values = torch.from_numpy(preprocessing.normalise(items))
-    return values.unsqueeze(1) if values.ndim == 3 else values.permute(0, 3, 1, 2)
+    return values.unsqueeze(1) if preprocessing.channels == 1 else values.permute(0, 3, 1, 2)
 
 
 def check_same_preprocessing(dataset: Any, preprocessing: Preprocessing) -> None:

@@ -191,6 +191,21 @@ def profile(run: Run, *, steps: int = STEPS, warmup: int = WARMUP) -> Profile:
     )
 
 
+def operations(run: Run) -> float:
+    """Floating-point operations of matrix products and convolutions in one step, back and forth.
+
+    Of the first batch; other batches differ by the lengths of their texts. What is computed element
+    by element is not counted.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    run.model.train()
+    run.objective.train()
+    with FlopCounterMode(display=False) as counter:
+        _step(run, run.batches.at(0), 0, 0)
+    return float(counter.get_total_flops())
+
+
 def _timed(make: Callable[[int], Batch], seconds: list[float]) -> Callable[[int], Batch]:
     def timed(step: int) -> Batch:
         began = time.perf_counter()

@@ -17,7 +17,8 @@ class Settings:
     """The common settings of a training run; each field is an option of `asclip pretrain`.
 
     Attributes:
-        image_tower: preset (tiny, small, base), packaged weights, `hf:NAME` or a local folder.
+        image_tower: preset (micro, tiny, small, base; of volumes tiny-3d, small-3d), packaged
+            weights, `hf:NAME` or a local folder.
         text_tower: the same for text; `words` averages word vectors, for few texts.
         width: D, the width of the joint space.
         hidden: width of a hidden layer in the projections; 0 = linear projections.

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from asclip.errors import ModelError
 from asclip.pretrain.clip import Clip
-from asclip.pretrain.multiscale.lovt import LoVT
+from asclip.pretrain.multiscale.lovt import LoVT, grid_positives
 from asclip.types import Encoded, Facts, Pair
 
 OWNER, TEXT = (2, 0, 0, 1, 0, 2), (10, 11, 12, 13, 11, 14)
@@ -120,6 +120,13 @@ def test_sentences_in_any_order_and_number() -> None:
     mixed = Facts(facts.patient, targets={**facts.targets, "owner": owner, "text": text})
     same = objective.local(Pair(pair.image, Encoded(leaves[2][order])), mixed)
     torch.testing.assert_close(torch.stack(whole), torch.stack(same))
+
+
+def test_regions_of_a_volume_are_near_in_three_directions() -> None:
+    near = grid_positives((2, 2, 3), 0.35) > 0  # up to 0.35 of the diagonal, 1.44 steps: diagonals
+    places = torch.cartesian_prod(torch.arange(2), torch.arange(2), torch.arange(3))
+    steps = (places[:, None] - places).square().sum(-1)
+    assert torch.equal(near, steps <= 2)
 
 
 def test_what_is_refused() -> None:

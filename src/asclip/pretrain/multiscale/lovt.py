@@ -32,15 +32,15 @@ from asclip.types import Facts, Loss, Pair
 HIDDEN = -1e4  # added to what a softmax must not see; finite, so that empty rows stay finite
 
 
-def grid_positives(rows: int, columns: int, threshold: float) -> Tensor:
+def grid_positives(grid: tuple[int, ...], threshold: float) -> Tensor:
     """Soft positives of regions by their distance on the grid, [N, N]; each row sums to 1.
 
-    >>> grid_positives(1, 3, 0.0).tolist()
+    >>> grid_positives((1, 3), 0.0).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).float()
+    places = torch.cartesian_prod(*(torch.arange(count) for count in grid)).float()
     distance = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
-    distance = distance / math.hypot(rows, columns)
+    distance = distance / math.hypot(*grid)
     weight = torch.exp(-distance) * (distance <= threshold)
     return weight / weight.sum(1, keepdim=True)
 
@@ -80,7 +80,7 @@ class LoVT(nn.Module):
         local_weight: float = 0.375,
         local_temperature: float = 0.3,
         threshold: float = 0.5,
-        grid: tuple[int, int] | None = None,
+        grid: tuple[int, ...] = (),
         weights: str = "pooled",
         same_text: str = "positive",
         same_patient: str = "negative",
@@ -98,15 +98,15 @@ class LoVT(nn.Module):
             {"image.pooled", "image.local", "text.pooled"} | relation_needs(same_text, same_patient)
         )
 
-    def _grid(self, regions: int) -> tuple[int, int]:
-        side = math.isqrt(regions)
-        rows, columns = self.grid or (side, side)
-        if rows * columns != regions:
+    def _grid(self, regions: int) -> tuple[int, ...]:
+        grid = self.grid or (math.isqrt(regions),) * 2
+        if math.prod(grid) != regions:
             raise ModelError(
-                f"the {regions} local vectors of an image must be a grid of {rows} x {columns}; "
-                "give grid=(rows, columns), and no class token among the local vectors"
+                f"the {regions} local vectors of an image must be a grid of "
+                f"{' x '.join(map(str, grid))}; give grid=(rows, columns), of volumes (slices, "
+                "rows, columns), and no class token among the local vectors"
             )
-        return rows, columns
+        return grid
 
     def attend(self, regions: Tensor, sentences: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """What regions take from sentences [B, N, D], and sentences from regions [B, S, D]."""
@@ -132,7 +132,7 @@ class LoVT(nn.Module):
         sentences, valid = by_study(pair.text.pooled.float(), facts, len(regions))
         seen, found = self.attend(regions, sentences, valid)
         every = valid.new_ones(regions.shape[:2])
-        near = grid_positives(*self._grid(regions.shape[1]), self.threshold).to(regions)
+        near = grid_positives(self._grid(regions.shape[1]), self.threshold).to(regions)
         same = torch.eye(valid.shape[1], device=regions.device).expand(len(regions), -1, -1)
         if self.same_text != "negative":
             said, _ = by_study(facts.targets["text"], facts, len(regions))
