@@ -65,6 +65,16 @@ def test_a_further_call_adds_to_the_table(out: Path) -> None:
     assert {row["method"] for row in found["table"]} == {"clip", "clip:texts=report", "temporal"}
 
 
+def test_a_method_with_more_seeds_uses_them(tmp_path: Path) -> None:
+    few = FEW | {"studies": 20}
+    compare(tmp_path, [], ["negation"], seeds=(0, 1, 2), say=_quiet, **few)
+    compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)
+    found = compare(tmp_path, ["convirt"], ["negation"], seeds=(0, 1), say=_quiet, **few)
+    seeds = {row["method"]: row["seeds"] for row in found["table"]}
+    assert seeds == {"clip": [0, 1, 2], "convirt": [0, 1]}  # siglip lacks one that is asked for
+    assert "2 to 3 seeds" in (tmp_path / "compare.html").read_text()
+
+
 def test_runs_of_other_settings_stay_out_of_the_table(tmp_path: Path) -> None:
     few = FEW | {"studies": 20}
     compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)

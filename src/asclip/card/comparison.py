@@ -34,11 +34,12 @@ def view(result: dict[str, Any]) -> dict[str, Any]:
     table, names = result["table"], list(result["challenges"])
     methods = list(dict.fromkeys(row["method"] for row in table))
     equal = result["equal"]
-    count = max((len(row.get("values", ())) for row in table), default=0)
+    counts = sorted({len(row["values"]) for row in table if "values" in row}) or [0]
+    count = " to ".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]]))
     return {
         "version": __version__,
         "methods": len(methods),
-        "seeds": f"{count} seed{'s' * (count != 1)}",
+        "seeds": f"{count} seed{'s' * (count != '1')}",
         "baseline": result["baseline"],
         "equal": ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in equal.items()),
         "studies": equal["studies"],

@@ -240,16 +240,19 @@ def _line(record: dict[str, Any]) -> str:
 def _table(
     out: Path, common: dict[str, Any], wanted: Sequence[str], seeds: Sequence[int]
 ) -> dict[str, Any]:
-    """All that is in `out` and was made with these settings, for all of these seeds."""
+    """All that is in `out`, was made with these settings and has these seeds, if not more."""
     records = [json.loads(path.read_text()) for path in sorted(out.glob("runs/*/*/*/record.json"))]
-    records = [r for r in records if r["common"] == common and r["seed"] in seeds]
-    have = {(r["challenge"], r["method"], r["seed"]) for r in records}
+    records = [r for r in records if r["common"] == common]
     methods = list(dict.fromkeys([*wanted, *(r["method"] for r in records)]))
-    done = {
-        name: [m for m in methods if all((name, m, seed) in have for seed in seeds)]
-        for name in challenges.NAMES
-    }
-    done = {name: some for name, some in done.items() if BASELINE in some}
+    done: dict[str, dict[str, list[int]]] = {}
+    for name in challenges.NAMES:
+        have = {m: set[int]() for m in methods}
+        for record in records:
+            if record["challenge"] == name:
+                have[record["method"]].add(record["seed"])
+        shared = {m: sorted(some & have[BASELINE]) for m, some in have.items()}
+        shared = {m: some for m, some in shared.items() if set(seeds) <= set(some)}
+        done |= {name: shared} if shared else {}
     about = {name: _about(out, name, seeds[0]) for name in done}
     return {
         "equal": common,
@@ -258,7 +261,7 @@ def _table(
         "table": [
             row
             for name, some in done.items()
-            for row in rows(out, name, about[name]["measures"], some, seeds, BASELINE)
+            for row in rows(out, name, about[name]["measures"], some, BASELINE)
         ],
         "records": [r for r in records if r["method"] in done.get(r["challenge"], ())],
     }

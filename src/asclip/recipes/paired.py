@@ -7,7 +7,7 @@ Student's over seeds, each of which is another hospital, order and start.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,17 @@ def rows(
     out: Path,
     name: str,
     measures: Sequence[dict[str, Any]],
-    methods: Sequence[str],
-    seeds: Sequence[int],
+    methods: Mapping[str, Sequence[int]],
     baseline: str,
 ) -> list[dict[str, Any]]:
     """A row for each measure and method: values by seed, mean, difference with its interval.
 
-    `measures` are those of the challenge `name`; all runs of `methods` and `seeds` have a record.
+    `measures` are those of the challenge `name`; `methods` are the seeds of each, for all of which
+    it and the baseline have a record.
     """
     table: list[dict[str, Any]] = []
-    base = [_found(out, name, baseline, seed) for seed in seeds]
-    for method in methods:
+    for method, seeds in methods.items():
+        base = [_found(out, name, baseline, seed) for seed in seeds]
         ours = [_found(out, name, method, seed) for seed in seeds]
         failed = next((r["error"] for r, _ in ours if "error" in r), "")
         together = {}
@@ -55,6 +55,7 @@ def rows(
             values = [r["measures"][key]["value"] for r, _ in ours]
             row |= {
                 "better": one["better"],
+                "seeds": list(seeds),
                 "values": values,
                 "mean": float(np.mean(values)),
                 "seconds": float(np.mean([r["seconds"] for r, _ in ours])),
