@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asclip.errors import DataError, ModelError
-from asclip.recipes.compare import compare
+from asclip.recipes.compare import baseline, compare
 from asclip.recipes.paired import difference
 
 FEW = {"studies": 70, "size": 32, "equal": {"steps": 3, "batch": 8}, "by": "steps"}
@@ -31,9 +31,10 @@ def test_every_measure_has_values_and_a_paired_difference(out: Path) -> None:
         assert len(row["values"]) == 2
         assert row["mean"] == pytest.approx(np.mean(row["values"]))
         assert ("difference" in row) == (row["method"] != "clip")
-    base = {r["measure"]: r["values"] for r in found["table"] if r["method"] == "clip"}
+    values = {(r["method"], r["measure"]): r["values"] for r in found["table"]}
     for row in (r for r in found["table"] if r["method"] == "temporal"):
-        apart = np.array(row["values"]) - base[row["measure"]]
+        assert row["baseline"] == "clip:texts=report"  # the texts that `temporal` takes, too
+        apart = np.array(row["values"]) - values[row["baseline"], row["measure"]]
         assert row["difference"] == pytest.approx(apart.mean())
         assert row["low"] <= row["difference"] <= row["high"]
 
@@ -71,7 +72,8 @@ def test_a_method_with_more_seeds_uses_them(tmp_path: Path) -> None:
     compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)
     found = compare(tmp_path, ["convirt"], ["negation"], seeds=(0, 1), say=_quiet, **few)
     seeds = {row["method"]: row["seeds"] for row in found["table"]}
-    assert seeds == {"clip": [0, 1, 2], "convirt": [0, 1]}  # siglip lacks one that is asked for
+    # siglip lacks one that is asked for; convirt brings its own baseline
+    assert seeds == {"clip": [0, 1, 2], "convirt": [0, 1], "clip:texts=sentence": [0, 1]}
     assert "2 to 3 seeds" in (tmp_path / "compare.html").read_text()
 
 
@@ -80,6 +82,15 @@ def test_runs_of_other_settings_stay_out_of_the_table(tmp_path: Path) -> None:
     compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)
     found = compare(tmp_path, [], ["negation"], seeds=(0,), say=_quiet, **few | {"by": "compute"})
     assert {row["method"] for row in found["table"]} == {"clip"}
+
+
+def test_the_baseline_has_the_texts_of_the_method() -> None:
+    assert baseline("siglip") == "clip"
+    assert baseline("clip:texts=report") == "clip"
+    assert baseline("mgca") == "clip:texts=report"
+    assert baseline("lovt") == "clip:per_study=8,whole=0.0"
+    assert baseline("lovt:per_study=6,whole=0.3") == "clip"
+    assert baseline("gloria:texts=mixed,whole=0.3") == "clip:texts=mixed"
 
 
 def test_equal_compute_gives_a_dearer_step_fewer(tmp_path: Path) -> None:
@@ -110,7 +121,7 @@ def test_a_method_that_cannot_run_is_said(tmp_path: Path) -> None:
         tmp_path, ["medclip:facts=labels"], ["negation"], seeds=(0,), say=said.append,
         studies=20, size=32, equal={"steps": 1, "batch": 4},
     )  # fmt: skip
-    (record,) = [r for r in found["records"] if r["method"] != "clip"]
+    (record,) = [r for r in found["records"] if r["method"] == "medclip:facts=labels"]
     assert ("error" in record) == any("not run" in line for line in said)
     assert "cannot run" in (tmp_path / "compare.html").read_text() or "error" not in record
 

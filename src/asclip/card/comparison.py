@@ -12,6 +12,11 @@ from asclip import __version__
 from asclip.card import plots
 
 ROW = 0.19  # inches a method
+BUDGETS = {
+    "compute": "All have the same arithmetic: a step that costs twice as many operations is taken "
+    "half as often.",
+    "steps": "All have the same number of steps, whatever a step costs.",
+}
 
 
 def write_comparison(path: Path, result: dict[str, Any]) -> Path:
@@ -44,6 +49,7 @@ def view(result: dict[str, Any]) -> dict[str, Any]:
         "equal": ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in equal.items()),
         "studies": equal["studies"],
         "steps": equal["steps"],
+        "budget": BUDGETS[equal["equal"]],
         "matrix": [
             {"method": m, "cells": [_cell(_leading(table, n, m)) for n in names]} for m in methods
         ],
@@ -117,7 +123,7 @@ def _row(row: dict[str, Any], base: float) -> dict[str, Any]:
     shown = {"method": row["method"], "error": "", "mean": f"{row['mean']:.3f}"}
     shown |= {"by_seed": " ".join(f"{v:.2f}" for v in row["values"])}
     shown |= {"time": f"{row['seconds'] / base:.1f} x", "difference": "", "interval": ""}
-    shown |= {"patients": "", "kind": ""}
+    shown |= {"patients": "", "kind": "", "against": row["baseline"]}
     if "difference" in row:
         shown["difference"] = _signed(row["difference"])
         shown["interval"] = _range(row["low"], row["high"])

@@ -7,8 +7,9 @@
 
 A method is a recipe, or a recipe with changed parameters: `clip:texts=report`. All of them get the
 same towers, batch and learning rate, the same studies in the same order, and are asked the same
-questions; what a recipe brings to a batch (sentences, reports, views) is part of the method. All
-get the same arithmetic (`by="compute"`): a method whose step costs twice the baseline's, counted in
+questions. Which texts of a report a recipe brings to a batch can weigh more than its objective, so
+each is compared with plain CLIP on the same texts, which is run, too: what differs is the method.
+All get the same arithmetic (`by="compute"`): a method whose step costs twice the baseline's, counted in
 floating-point operations of the first batch, takes half as many. `by="steps"` gives all the same
 steps. Run again, it goes on: a run with a record is not done again, and further methods and
 challenges join the table.
@@ -39,7 +40,7 @@ from asclip.files.preprocessing import Preprocessing
 from asclip.metrics.bootstrap import percentile_interval
 from asclip.phantom import challenges
 from asclip.recipes.evaluation import Encodings
-from asclip.recipes.options import parameters
+from asclip.recipes.options import choose, parameters
 from asclip.recipes.paired import folder_of, rows
 from asclip.recipes.pretraining import load, operations, pretrain
 from asclip.tasks.measures import measure
@@ -55,6 +56,7 @@ EQUAL: dict[str, Any] = {
 }
 BASELINE = "clip"
 BY = ("compute", "steps")
+TEXTS = ("texts", "per_study", "whole")  # what a study's report brings to a batch
 # Recipes that the equal settings would make into something else, and why.
 LEFT_OUT = {
     "supervised": "learns labels and answers no prompt",
@@ -82,7 +84,8 @@ def compare(
 ) -> dict[str, Any]:
     """Run what is missing, then write compare.json and compare.html; the content of the former.
 
-    `equal` changes what all methods have in common (see `EQUAL`). The baseline `clip` always runs.
+    `equal` changes what all methods have in common (see `EQUAL`). The baseline `clip` always runs,
+    and so does `baseline` of each method.
     `jobs` runs are made at a time, each with its share of the processors.
 
     Raises:
@@ -91,9 +94,8 @@ def compare(
     if by not in BY:
         raise DataError(f"methods must have equal {' or '.join(BY)}; got {by!r}")
     common = EQUAL | {"studies": studies, "size": size, "equal": by} | (equal or {})
-    wanted = list(dict.fromkeys([BASELINE, *methods]))
-    for method in wanted:
-        _settings(method, common, 0)  # a typo ends it now, not after an hour
+    # A typo ends it now, not after an hour.
+    wanted = list(dict.fromkeys([BASELINE, *(baseline(m, common) for m in methods), *methods]))
     for name in names:
         challenges.describe(name)
     tasks = []
@@ -107,6 +109,21 @@ def compare(
     (out / "compare.json").write_text(json.dumps(result, indent=1) + "\n")
     card.write_comparison(out / "compare.html", result)
     return result
+
+
+def baseline(method: str, common: dict[str, Any] = EQUAL) -> str:
+    """Plain CLIP with the texts that `method` brings to a batch; of plain CLIP itself `clip`.
+
+    >>> baseline("gloria"), baseline("clip:texts=report")
+    ('clip:texts=sentence', 'clip')
+    """
+    recipe, given = _settings(method, common, 0)
+    if recipe == BASELINE:
+        return BASELINE
+    own, plain = choose(recipe, given)[0], choose(BASELINE, {})[0]
+    read = {"sentences": TEXTS, "mixed": ("texts", "whole")}.get(own.texts, ("texts",))
+    changed = [f"{k}={getattr(own, k)}" for k in read if getattr(own, k) != getattr(plain, k)]
+    return f"{BASELINE}:{','.join(changed)}" if changed else BASELINE
 
 
 Task = tuple[str, str, int]  # challenge, method, seed
@@ -240,19 +257,23 @@ def _line(record: dict[str, Any]) -> str:
 def _table(
     out: Path, common: dict[str, Any], wanted: Sequence[str], seeds: Sequence[int]
 ) -> dict[str, Any]:
-    """All that is in `out`, was made with these settings and has these seeds, if not more."""
+    """All that is in `out`, was made with these settings and has these seeds, if not more.
+
+    A method stands in it whose baseline has them, too.
+    """
     records = [json.loads(path.read_text()) for path in sorted(out.glob("runs/*/*/*/record.json"))]
     records = [r for r in records if r["common"] == common]
     methods = list(dict.fromkeys([*wanted, *(r["method"] for r in records)]))
-    done: dict[str, dict[str, list[int]]] = {}
+    against = {m: "" if m == BASELINE else baseline(m, common) for m in methods}
+    done: dict[str, dict[str, tuple[str, list[int]]]] = {}
     for name in challenges.NAMES:
         have = {m: set[int]() for m in methods}
         for record in records:
             if record["challenge"] == name:
                 have[record["method"]].add(record["seed"])
-        shared = {m: sorted(some & have[BASELINE]) for m, some in have.items()}
-        shared = {m: some for m, some in shared.items() if set(seeds) <= set(some)}
-        done |= {name: shared} if shared else {}
+        shared = {m: sorted(some & have.get(against[m], some)) for m, some in have.items()}
+        complete = {m: (against[m], s) for m, s in shared.items() if s and set(seeds) <= set(s)}
+        done |= {name: complete} if BASELINE in complete else {}
     about = {name: _about(out, name, seeds[0]) for name in done}
     return {
         "equal": common,
@@ -261,7 +282,7 @@ def _table(
         "table": [
             row
             for name, some in done.items()
-            for row in rows(out, name, about[name]["measures"], some, BASELINE)
+            for row in rows(out, name, about[name]["measures"], some)
         ],
         "records": [r for r in records if r["method"] in done.get(r["challenge"], ())],
     }

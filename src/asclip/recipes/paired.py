@@ -29,21 +29,20 @@ def rows(
     out: Path,
     name: str,
     measures: Sequence[dict[str, Any]],
-    methods: Mapping[str, Sequence[int]],
-    baseline: str,
+    methods: Mapping[str, tuple[str, Sequence[int]]],
 ) -> list[dict[str, Any]]:
     """A row for each measure and method: values by seed, mean, difference with its interval.
 
-    `measures` are those of the challenge `name`; `methods` are the seeds of each, for all of which
-    it and the baseline have a record.
+    `measures` are those of the challenge `name`. `methods` are the baseline of each ("": none) and
+    the seeds for which both have a record.
     """
     table: list[dict[str, Any]] = []
-    for method, seeds in methods.items():
-        base = [_found(out, name, baseline, seed) for seed in seeds]
+    for method, (baseline, seeds) in methods.items():
+        base = [_found(out, name, baseline, seed) for seed in seeds if baseline]
         ours = [_found(out, name, method, seed) for seed in seeds]
         failed = next((r["error"] for r, _ in ours if "error" in r), "")
         together = {}
-        if method != baseline and not failed and not any("error" in r for r, _ in base):
+        if base and not failed and not any("error" in r for r, _ in base):
             leading = [m["name"] for m in measures if m["primary"]]
             together = {"together": difference(*_compared(ours, base, leading))}
         for one in measures:
@@ -55,6 +54,7 @@ def rows(
             values = [r["measures"][key]["value"] for r, _ in ours]
             row |= {
                 "better": one["better"],
+                "baseline": baseline,
                 "seeds": list(seeds),
                 "values": values,
                 "mean": float(np.mean(values)),
