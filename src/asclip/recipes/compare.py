@@ -9,10 +9,10 @@ A method is a recipe, or a recipe with changed parameters: `clip:texts=report`. 
 same towers, batch and learning rate, the same studies in the same order, and are asked the same
 questions. Which texts of a report a recipe brings to a batch can weigh more than its objective, so
 each is compared with plain CLIP on the same texts, which is run, too: what differs is the method.
-All get the same arithmetic (`by="compute"`): a method whose step costs twice the baseline's, counted
-in floating-point operations of the first batch, takes half as many. `by="steps"` gives all the same
-steps. Run again, it goes on: a run with a record is not done again, and further methods and
-challenges join the table.
+All get the same arithmetic (`by="compute"`): a method whose step costs twice the baseline's,
+counted in floating-point operations of the first batch, takes half as many. `by="steps"` gives all
+the same steps. Run again, it goes on: a run with a record is not done again, and further methods
+and challenges join the table.
 """
 
 from __future__ import annotations
