@@ -22,6 +22,7 @@ COMMANDS = (
     "pretrain",
     "evaluate",
     "compare",
+    "adapt",
     "predict",
     "prompts",
     "doctor",
@@ -80,6 +81,9 @@ def test_example_of_each_command_is_accepted(stand_in: Stand) -> None:
     stand_in("asclip.recipes.evaluation", "evaluate", [], predict=lambda *_: [])
     stand_in("asclip.phantom.challenges", "write", NAMES=("normals",))
     stand_in("asclip.recipes.compare", "compare", {"table": []}, LEFT_OUT={})
+    stand_in("asclip.recipes.adaptation", "adapt", [], records=list, table=list)
+    judged = SimpleNamespace(scores=[], subgroups=[], warnings=[], facts={})
+    stand_in("asclip.recipes.trust", "trust", judged)
     for command in cli.app.registered_commands:
         words = str(command.epilog).removeprefix(cli.EXAMPLE).partition(" >")[0].split()[1:]
         assert cli.main(words) == 0, words

@@ -107,18 +107,20 @@ OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
     "metadata": lambda: Metadata(WIDTH, 3, predict_weight=0.5),
     "metadata-fusion": lambda: Metadata(WIDTH, 3, fusion=True, same_text="neutral"),
     "modalities": lambda: Modalities((("view", "has_view"), ("prior", "has_prior"))),
+    "modalities-signal": lambda: Modalities((("signal", "has_signal"),)),
     "temporal": lambda: Temporal(WIDTH),
     "coca": lambda: CoCa(WIDTH, 11, layers=1, hidden=16),
 }
 
 
 class ToyEncoder(nn.Module):
-    """Images [B, 1, 4, 4] -> 4 regions; tokens -> embeddings; dropout in both."""
+    """Images [B, 1, 4, 4] -> 4 regions; tokens, signals [B, 3, 4] -> embeddings; dropout in all."""
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
         self.image = nn.Linear(4, WIDTH)
         self.text = nn.Embedding(11, WIDTH)
+        self.signal = nn.Linear(4, WIDTH)
         self.dropout = nn.Dropout(dropout)
 
     def stream(self, name: str, x: torch.Tensor | Tokens | Encoded, *, local: bool) -> Encoded:
@@ -128,6 +130,9 @@ class ToyEncoder(nn.Module):
             pooled = (vectors * weight).sum(1) / weight.sum(1).clamp(min=1)
             return Encoded(pooled, vectors if local else None, x.mask if local else None)
         assert isinstance(x, torch.Tensor)
+        if name == "signal":
+            vectors = self.dropout(self.signal(x))
+            return Encoded(vectors.mean(1), vectors if local else None)
         vectors = self.dropout(self.image(x.flatten(1).unflatten(1, (4, 4))))
         return Encoded(vectors.mean(1), vectors if local else None)
 
@@ -181,6 +186,7 @@ def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch
         "has_view": torch.arange(studies) % 3 > 0,
         "has_second": torch.arange(studies) % 4 > 0,
         "has_prior": torch.arange(studies) % 2 > 0,
+        "has_signal": torch.arange(studies) % 5 > 0,
         "change": truth(studies, FINDINGS) - 0.0,
         "patches": torch.randn(studies, 4, 4, generator=g),
         "holes": torch.rand(studies, 4, generator=g).argsort(1) < 2,
@@ -191,12 +197,14 @@ def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch
     streams = {
         name: torch.randn(studies, 1, 4, 4, generator=g) for name in ("view", "prior", "masked")
     }
+    streams["signal"] = torch.randn(studies, 3, 4, generator=torch.Generator().manual_seed(seed))
     return Batch(
         {"image": images, **streams},
         {"text": Tokens(ids, mask, text), "second": second, "gapped": gapped},
         Facts(torch.arange(studies) // 2, labels, targets),
         {
             "definitions": some(FINDINGS),
+            "queries": some(FINDINGS),
             "places": some(PLACES),
             "names": some(4),
             "meanings": some(4),

@@ -133,6 +133,21 @@ def spacing(word: str | None) -> tuple[float, ...] | None:
     return numbers
 
 
+def signal(word: str) -> tuple[int, int, float]:
+    """Leads, samples and Hz of signals: "12x1000@100" -> (12, 1000, 100.0).
+
+    Raises:
+        AsclipError: something else.
+    """
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)@(\d+(?:\.\d+)?)", word.strip().lower())
+    if not found or not float(found[3]) > 0:
+        raise AsclipError(
+            f"--signal takes leads x samples @ Hz such as 12x1000@100 (10 s of 12 leads), "
+            f"got {word!r}"
+        )
+    return int(found[1]), int(found[2]), float(found[3])
+
+
 def fractions(word: str) -> tuple[float, ...]:
     """Shares of the patients: "0.7,0.1,0.2" -> (0.7, 0.1, 0.2); `data.splits` checks their sum.
 

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from asclip import __version__, arguments, comparing, papers, terminal
+from asclip import __version__, adapting, arguments, comparing, papers, terminal, trusting
 from asclip.errors import AsclipError, FileError, nearest
 from asclip.terminal import say
 
@@ -82,6 +82,7 @@ def phantom(
     seed: Seed = 0,
     size: Annotated[int, typer.Option(min=32, help="Rows and columns of a film.")] = 256,
     ct: Annotated[float, typer.Option(min=0, max=1, help="Share of studies with a CT.")] = 0.0,
+    ecg: Annotated[float, typer.Option(min=0, max=1, help="Share of studies with an ECG.")] = 0.0,
     workers: Workers = None,
 ) -> None:
     """Generate a hospital with known truth: DICOM films, CT and reports."""
@@ -89,8 +90,11 @@ def phantom(
     from asclip.phantom.hospital import write
 
     with track(studies, "phantom") as advance:
-        table = write(out, studies, seed, size=size, ct=ct, workers=workers, progress=advance)
-    say(f"written: {table}", f"next: asclip ingest {table} --out DATA")
+        table = write(
+            out, studies, seed, size=size, ct=ct, ecg=ecg, workers=workers, progress=advance
+        )
+    more = " --map signal=signal --signal-rate 250" if ecg else ""
+    say(f"written: {table}", f"next: asclip ingest {table} --out DATA{more}")
     if ct:
         say(
             f"or its CT as volumes: asclip ingest {out / 'ct.csv'} --out DATA "
@@ -111,7 +115,7 @@ def ingest(
         list[str] | None,
         typer.Option(
             help="role=column, several: image, text, text:NAME, patient, study, view, split, "
-            "labels (a cell such as Mass|Effusion), label:NAME (0 or 1), meta=A,B."
+            "labels (a cell such as Mass|Effusion), label:NAME (0 or 1), meta=A,B, signal (ECG)."
         ),
     ] = None,
     size: Annotated[
@@ -136,6 +140,13 @@ def ingest(
     decode: Annotated[
         str, typer.Option(help="quick (JPEG 2000 only as fine as --size asks for) | full.")
     ] = "quick",
+    signal: Annotated[
+        str,
+        typer.Option(help="Signals (--map signal=COLUMN): leads x samples @ Hz that are kept."),
+    ] = "12x1000@100",
+    signal_rate: Annotated[
+        float | None, typer.Option(help="Hz of signal files that do not say it: .npy, .csv.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the data set.")] = None,
     fractions: Annotated[
         str, typer.Option(help="Patients for train,val,test; a split column wins.")
@@ -156,16 +167,19 @@ def ingest(
         "window": arguments.window(window),
     }
     shares = arguments.fractions(fractions)
+    recorded = (*arguments.signal(signal), signal_rate)
     from asclip.data.ingest import ingest as run
     from asclip.data.progress import track
     from asclip.data.sources.table import Table
     from asclip.files.preprocessing import Preprocessing
+    from asclip.files.signal_preprocessing import SignalPreprocessing
 
     source = Table(table, root=root, mapping=columns, name=name)
     preprocessing = Preprocessing(channels=channels, fit=fit, decode=decode, **steps)
     data = run(
         source, out, preprocessing, seed=seed, fractions=shares, fresh=fresh, limit=limit,
         workers=workers, on_leak=on_leak, progress=track,
+        signal=SignalPreprocessing(*recorded) if "signal" in columns else None,
     )  # fmt: skip
     say(*terminal.ingested(data.describe()), f"written: {out}")
     recipe = "ct-clip" if len(steps["size"]) == 3 else "clip"
@@ -222,7 +236,10 @@ def pretrain(
             "asclip pretrain DATA --recipe clip --out RUN"
         )
     written = run(Path(data[0]), recipe, out, given, fresh=fresh, progress=track, say=say)
-    say(f"written: {written}", f"next: asclip evaluate {written}")
+    then = f"evaluate {written}"
+    if recipe == "kad-knowledge":
+        then = f"pretrain DATA --recipe kad --text-tower run:{written} --out RUN"
+    say(f"written: {written}", f"next: asclip {then}")
 
 
 @app.command(epilog=EXAMPLE + "asclip evaluate runs/clip --prompts my-findings.json")
@@ -259,6 +276,14 @@ def evaluate(
 app.command(epilog=EXAMPLE + "asclip compare gloria medclip --challenges side_zone,unpaired")(
     comparing.compare
 )
+
+
+app.command(epilog=EXAMPLE + "asclip adapt runs/clip data --prompts cxr-findings --methods coop")(
+    adapting.adapt
+)
+
+
+app.command(epilog=EXAMPLE + "asclip trust runs/clip --groups sex,age:40:65")(trusting.trust)
 
 
 @app.command(epilog=EXAMPLE + "asclip predict runs/clip film.dcm --prompts cxr-findings --json")

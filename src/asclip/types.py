@@ -8,6 +8,7 @@ Shape legend, used in every docstring:
     B  studies in a batch     C  channels or candidate texts   D  width of the joint space
     N  patches or tokens      T  tokens of a text              K  labels
     H, W  rows, columns of an image            Z  slices of a volume
+    L, T  leads, samples of a signal
 
 Unknown is NaN (labels, scores, millimetres), absent is None; neither is ever 0 or ''.
 """
@@ -67,11 +68,25 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """What a file of a signal over time holds, such as an ECG: `values` [L, T] float32, L leads.
+
+    NaN is a sample that is not known. `rate` in Hz, NaN where the file does not say; `unit` is
+    "mV" where that is known, else "".
+    """
+
+    values: np.ndarray
+    rate: float = float("nan")
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """One exam: where its images lie, what was written and what is known about it; no pixels.
 
     `texts` holds the main text under "text" and further ones (title, impression) under their
     names. `labels` are 1, 0 or NaN (not stated). `meta` holds facts such as age, sex, site.
+    `signal` is where a recording over time lies (an ECG), if there is one.
     """
 
     id: str
@@ -82,6 +97,7 @@ class Study:
     labels: Mapping[str, float] = field(default_factory=dict)
     meta: Mapping[str, object] = field(default_factory=dict)
     split: str | None = None
+    signal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +130,11 @@ class Pair:
     """Embeddings that an objective compares; `others` holds every further stream by its name.
 
     Of the studies, one row each: "view" (a second image), "second" (a second text), "prior" (an
-    image of an earlier study), "masked" (the image with holes), "gapped" (the text with gaps).
+    image of an earlier study), "masked" (the image with holes), "gapped" (the text with gaps),
+    "signal" (a recording over time).
     Of the run, not of its studies: "definitions" [F] and "places" [A], a text for each finding and
-    each anatomy that the facts speak of; "names" and "meanings" [K], name and definition of every
-    concept that the run knows.
+    each anatomy that the facts speak of; "queries" [F], one of the wordings of each finding;
+    "names" and "meanings" [K], name and definition of every concept that the run knows.
     """
 
     image: Encoded
@@ -139,7 +156,7 @@ class Facts:
     location       [B, F, A] float32, 1 where the report puts finding f at anatomy a, else 0
     meaning        [M, E] float32, fixed features of each text, of unit length
     report         [B, E] float32, the same of each whole report
-    has_view, has_second, has_prior    [B] bool, false where the stream is a stand-in
+    has_view, has_second, has_prior, has_signal    [B] bool, false where the stream is a stand-in
     change         [B, F] float32 against the prior: 1 worse, 0 the same, -1 better, NaN not stated
     patches, holes [B, N, P] float32, [B, N] bool: what "masked" hides, N in rows of the local grid
     words, gaps    [B, T] int64, [B, T] bool: what "gapped" hides
@@ -155,6 +172,8 @@ class Facts:
 class Batch:
     """One batch: images by name ([B, C, H, W] float32 or cached `Encoded`), texts, facts.
 
+    "signal" is among the images: [B, L, T] float32 as in the file, NaN where a sample is not known
+    and throughout where a study has none.
     `knowledge` holds texts of the run, not of its studies ("definitions", "places"): every process
     has all of them, and they are not gathered.
     """

@@ -11,6 +11,7 @@ import pytest
 from asclip.card import Card
 from asclip.card.tables import arrange
 from asclip.card.view import examples
+from asclip.files.preprocessing import Preprocessing
 from asclip.recipes.pictures import examples as choose
 from asclip.types import Predictions
 
@@ -46,6 +47,7 @@ def test_candidates_are_distinct_texts() -> None:
         texts=lambda: texts,
         pixels=np.zeros((5, 4, 4), np.uint8),
         image_rows=lambda: [[i] for i in range(5)],
+        preprocessing=Preprocessing(size=(4, 4)),
     )
     ids = np.arange(5).astype(str)
     rank = np.full((5, 2), np.nan)

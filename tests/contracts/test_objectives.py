@@ -35,7 +35,9 @@ def test_gradient_reaches_each_tower_it_uses(objective) -> None:
     used = {need.split(".")[0] for need in objective.needs if not need.startswith("facts")}
     by_tower = {
         "0.image.weight": {"image", "view", "prior", "masked"},
-        "0.text.weight": {"text", "second", "gapped", "definitions", "places", "names", "meanings"},
+        "0.signal.weight": {"signal"},
+        "0.text.weight": {"text", "second", "gapped", "definitions", "queries", "places"}
+        | {"names", "meanings"},
     }
     for weight, own in by_tower.items():
         assert (found[weight].abs().sum() > 0) == bool(own & used)

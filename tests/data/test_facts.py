@@ -10,7 +10,8 @@ import pytest
 
 from asclip.data.change import changed
 from asclip.data.dataset import Dataset
-from asclip.data.facts import SELDOM, Knowledge
+from asclip.data.facts import Knowledge
+from asclip.data.queries import SELDOM
 from asclip.data.texts import pieces
 from asclip.errors import DataError
 from clinic import clinic

@@ -142,7 +142,8 @@ class Batches:
             tokens=self._tokens,
         )
         facts = Facts(torch.from_numpy(self.patient[rows]), labels, targets | more)
-        return Batch({"image": image, **pictures}, texts | said, facts, self.further.knowledge)
+        known = self.further.known(np.random.default_rng([self.seed, 5, step]))
+        return Batch({"image": image, **pictures}, texts | said, facts, known)
 
     def _jitter(self, count: int, rng: np.random.Generator) -> Jitter | None:
         return self.jitter.draw(count, rng) if self.jitter else None

@@ -14,6 +14,7 @@ import numpy as np
 
 from asclip.data import pixels as pixel_file
 from asclip.data.folder import INFO_FILE, TABLES, read_info
+from asclip.data.signals import Signals, open_signals
 from asclip.data.splits import SIDES
 from asclip.data.tables import per_split, prevalence, values_of
 from asclip.errors import DataError, nearest
@@ -171,6 +172,11 @@ class Dataset:
         slots = self.images["slot"].to_numpy(np.int64)
         ends = np.bincount(self.images["study"].to_numpy(), minlength=len(self)).cumsum()
         return np.split(slots, ends[:-1]) if len(self) else []
+
+    @property
+    def signals(self) -> Signals | None:
+        """The studies' signals (ECG), None if the data set was ingested without any."""
+        return open_signals(self.root, self.info, self.studies)
 
     def label_matrix(self) -> np.ndarray:
         """float32 [n, K]: 1, 0, or NaN where the source does not say."""

@@ -29,7 +29,8 @@ class Work:
     """What one ingest knows.
 
     `found` maps a path of the source to its file, `entries` a readable file to its journal entry;
-    `quarantine` has (path, reason).
+    `quarantine` has (path, reason); `signals` the journal entry of a signal by its path in the
+    source, None where none are asked for.
     """
 
     source: Source
@@ -41,6 +42,19 @@ class Work:
     quarantine: list[tuple[str, str]] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
     num_slots: int = 0
+    signals: dict[str, Entry] | None = None
+
+    def signal_of(self, study: Study) -> Entry | None:
+        """The readable signal of a study."""
+        return (self.signals or {}).get(study.signal or "")
+
+    def evidence_of(self, study: Study) -> list[Entry]:
+        """What tells whose study it is: images and signal, none of them blank.
+
+        A blank picture is equal to every other blank one, which says nothing about the patients.
+        """
+        found = [*self.entries_of(study).values(), self.signal_of(study)]
+        return [entry for entry in found if entry and not entry.blank]
 
     def entries_of(self, study: Study) -> dict[str, Entry]:
         """The readable files of a study, in its order."""

@@ -6,7 +6,6 @@ that matter), then applied to either side: `Knowledge.learn(train, ...)`, `knowl
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asclip.clinical import descriptions
-from asclip.clinical.bank import anatomies, canonical, findings
+from asclip.clinical.bank import findings
 from asclip.clinical.extract import location_matrix, report_findings
 from asclip.data.change import changed
 from asclip.data.concepts import concepts
 from asclip.data.dataset import Dataset
+from asclip.data.meaning import directions, fitted
+from asclip.data.metadata import columns, table
+from asclip.data.queries import (
+    answerable,
+    catalogued,
+    defined,
+    frequent_findings,
+    frequent_places,
+    wordings,
+)
 from asclip.data.texts import Pieces
 from asclip.errors import DataError
 
@@ -27,10 +36,6 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 FROM = ("report", "labels", "both")
-ASKED = ("change:", "truth:")
-SELDOM = 5  # studies of the training split in which a finding or a place must occur
-MEANING = 64  # E of `meaning` and `report`
-CATEGORIES = 8  # most values of a fact that become columns of their own
 CHANGES = {"worse": 1.0, "unchanged": 0.0, "better": -1.0}
 
 
@@ -40,11 +45,14 @@ class Knowledge:
 
     `findings` [F] and `places` [A] are names of the clinical catalogue (or of label columns that it
     does not know). `columns` are the columns of `meta`. `source` is "report", "labels" or "both".
+    `undenied` are findings of a query network that are absent where they are not stated, see
+    `queries.answerable`.
     """
 
     needs: frozenset[str]
     source: str = "report"
     findings: tuple[str, ...] = ()
+    undenied: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     concepts: dict[str, str] = field(default_factory=dict)  # name -> definition without the name
     columns: tuple[tuple[str, str], ...] = ()  # (fact, value); "" is a number
@@ -71,16 +79,18 @@ class Knowledge:
         bare = cls(needs, source)
         known: dict[str, Any] = {}
         told = bare.reads("findings", "stated", "location", "change")
-        if told or bare.streams("definitions", "places"):
-            known["findings"] = _frequent_findings(train, pieces, source)
+        if told or bare.streams("definitions", "queries", "places"):
+            known["findings"] = frequent_findings(train, pieces, source)
+        if bare.streams("queries"):
+            known |= _asked(cls(needs, source, **known), train, pieces)
         if bare.reads("location") or bare.streams("places"):
-            known["places"] = _frequent_places(train, pieces, known["findings"])
+            known["places"] = frequent_places(train, pieces, known["findings"])
         if own or bare.streams("names", "meanings"):
             known["concepts"] = concepts(own)
         if bare.reads("meta"):
-            known["columns"], known["scale"] = _columns(train)
+            known["columns"], known["scale"] = columns(train)
         if bare.reads("meaning", "report"):
-            known["meaning"] = _meaning(pieces)
+            known["meaning"] = fitted(pieces)
         return cls(needs, source, **known)
 
     def reads(self, *names: str) -> bool:
@@ -93,10 +103,15 @@ class Knowledge:
 
     @cached_property
     def texts(self) -> dict[str, list[str]]:
-        """The knowledge streams: a text for each finding, and for each place."""
+        """The knowledge streams: a text for each finding, and for each place.
+
+        The "queries" are all wordings of the first finding, then those of the second, ...
+        """
         found = {}
+        if self.streams("queries"):
+            found["queries"] = [text for texts in self.wordings for text in texts]
         if self.streams("definitions"):
-            found["definitions"] = [self._defined(name) for name in self.findings]
+            found["definitions"] = [defined(name, self.concepts) for name in self.findings]
         if self.streams("names", "meanings"):
             # Denials too: a name that only ever stands alone would not know what "no" does to it.
             found["names"] = [no + name for no in ("", "no ") for name in self.concepts]
@@ -105,11 +120,17 @@ class Knowledge:
             found["places"] = descriptions.places(list(self.places))
         return found
 
+    @cached_property
+    def wordings(self) -> tuple[tuple[str, ...], ...]:
+        """In what words each finding can be asked for."""
+        return tuple(wordings(name, self.concepts) for name in self.findings)
+
     @property
     def names(self) -> dict[str, list[str]]:
         """What the columns of the facts are, for the record; {} where no fact is needed."""
         found = {
             "findings": list(self.findings),
+            "undenied": list(self.undenied),
             "places": list(self.places),
             "meta": [f"{name}={value}" if value else name for name, value in self.columns],
         }
@@ -127,37 +148,39 @@ class Knowledge:
         if self.reads("change"):
             studies["change"] = self._change(part, told)
         if self.reads("meta"):
-            studies["meta"] = self._meta(part)
+            studies["meta"] = table(part, self.columns, self.scale)
         if self.reads("stated"):
-            texts["stated"] = self._stated(pieces.texts)
+            # One sentence may be silent of what is there, so it never denies by silence.
+            texts["stated"] = _said(pieces.texts, self.findings)
+            texts["stated"][:, self._undenied()] = np.nan
         if self.meaning is not None:
             if self.reads("meaning"):
-                texts["meaning"] = _directions(self.meaning, pieces.texts)
+                texts["meaning"] = directions(self.meaning, pieces.texts)
             if self.reads("report"):
-                studies["report"] = _directions(self.meaning, told)
+                studies["report"] = directions(self.meaning, told)
         return studies, texts
 
-    def _defined(self, name: str) -> str:
-        if name in self.concepts:
-            return f"{name}: {self.concepts[name]}"
-        return descriptions.definitions([name])[0] if name in findings() else name
-
-    def _stated(self, texts: Sequence[str]) -> np.ndarray:
-        return np.stack([_said(text, self.findings) for text in texts] or [np.zeros(0)])
+    def _undenied(self) -> np.ndarray:
+        return np.array([name in self.undenied for name in self.findings], bool)
 
     def _findings(self, part: Dataset, told: list[str]) -> np.ndarray:
-        shape = (len(part), len(self.findings))
-        result = np.full(shape, np.nan, np.float32)
+        result = np.full((len(part), len(self.findings)), np.nan, np.float32)
+        silent = np.zeros(result.shape, bool)
         if self.source != "labels":
-            result = self._stated(told).reshape(shape)
+            result = _said(told, self.findings)
+            if self.undenied:
+                unsaid = np.isnan(_said(told, self.findings, uncertain="present"))
+                silent = unsaid & np.array([bool(text) for text in told])[:, None]
         if self.source != "report":
             matrix = part.label_matrix()
-            names = [_catalogued(name) for name in part.labels]
+            names = [catalogued(name) for name in part.labels]
             for column, name in enumerate(self.findings):
                 if name in names:
                     known = matrix[:, names.index(name)]
                     result[:, column] = np.where(np.isnan(known), result[:, column], known)
-        return result
+            if self.source == "labels":
+                silent[:] = ~np.isnan(matrix).all(axis=1, keepdims=True)
+        return np.where(silent & self._undenied() & np.isnan(result), np.float32(0), result)
 
     def _location(self, told: list[str]) -> np.ndarray:
         known = [name for name in self.findings if name in findings()]
@@ -170,7 +193,7 @@ class Knowledge:
     def _change(self, part: Dataset, told: list[str]) -> np.ndarray:
         prefix = "change:"
         given = [name for name in part.meta_names if name.startswith(prefix)]
-        named = {_catalogued(name.removeprefix(prefix)): name for name in given}
+        named = {catalogued(name.removeprefix(prefix)): name for name in given}
         columns = []
         for name in self.findings:
             if name in named:
@@ -179,121 +202,22 @@ class Knowledge:
                 columns.append(np.array([changed(text, name) for text in told], np.float32))
         return np.stack(columns, 1)
 
-    def _meta(self, part: Dataset) -> np.ndarray:
-        result = np.full((len(part), len(self.columns)), np.nan, np.float32)
-        for column, (name, value) in enumerate(self.columns):
-            facts = part.meta(name)
-            if value:
-                known = facts.notna().to_numpy()
-                result[known, column] = (facts[known].astype(str) == value).to_numpy(np.float32)
-            else:
-                middle, spread = self.scale[name]
-                result[:, column] = (facts.to_numpy(np.float64) - middle) / spread
-        return result
+
+def _said(texts: Sequence[str], names: Sequence[str], uncertain: str = "nan") -> np.ndarray:
+    """What each text says of each finding [n, F]; NaN for what the catalogue does not know."""
+    columns = [column for column, name in enumerate(names) if name in findings()]
+    known = [names[column] for column in columns]
+    values = np.full((len(texts), len(names)), np.nan, np.float32)
+    for row, text in enumerate(texts):
+        if text:
+            values[row, columns] = report_findings(text, known, uncertain=uncertain)
+    return values
 
 
-def _catalogued(name: str) -> str:
-    """The catalogue's name of a label, or the label itself."""
-    try:
-        return canonical(name)
-    except DataError:
-        return name
-
-
-def _said(text: str, names: Sequence[str]) -> np.ndarray:
-    """What a text says of each finding; NaN for what the catalogue does not know."""
-    known = [name for name in names if name in findings()]
-    values = dict(zip(known, report_findings(text, known), strict=True)) if text else {}
-    return np.array([values.get(name, np.nan) for name in names], np.float32)
-
-
-def _frequent_findings(train: Dataset, pieces: Pieces, source: str) -> tuple[str, ...]:
-    counts: dict[str, int] = {}
-    if source != "labels":
-        everything = list(findings())
-        told = [pieces.texts[w] for w in pieces.whole if w >= 0]
-        present = sum((np.nan_to_num(report_findings(t)) for t in told), np.zeros(len(everything)))
-        families = findings()
-        for name, count in zip(everything, present, strict=True):
-            if families[name].family != "normal" and name != "no finding":
-                counts[name] = int(count)
-    if source != "report":
-        for name, column in zip(train.labels, train.label_matrix().T, strict=True):
-            known = _catalogued(name)
-            counts[known] = max(counts.get(known, 0), int((column == 1).sum()))
-    names = tuple(name for name, count in counts.items() if count >= SELDOM)
-    if not names:
-        raise DataError(
-            f"this recipe learns from findings; none occurs in {SELDOM} training studies (from "
-            f"{source}); use --facts labels with label columns, or a recipe without findings"
-        )
-    return names
-
-
-def _frequent_places(train: Dataset, pieces: Pieces, names: tuple[str, ...]) -> tuple[str, ...]:
-    places = list(anatomies())
-    told = [pieces.texts[w] for w in pieces.whole if w >= 0]
-    known = [name for name in names if name in findings()]
-    counts = np.zeros(len(places))
-    for text in told:
-        counts += location_matrix(text, known, places).any(0)
-    chosen = tuple(p for p, count in zip(places, counts, strict=True) if count >= SELDOM)
-    # A method that asks where findings lie must be able to run where reports seldom say it.
-    return chosen or tuple(dict.fromkeys(findings()[name].anatomy for name in known))
-
-
-def _columns(
-    train: Dataset,
-) -> tuple[tuple[tuple[str, str], ...], dict[str, tuple[float, float]]]:
-    """Numbers as they are; of words a column for each value that `SELDOM` patients have.
-
-    Facts called `change:...` or `truth:...` are what a model will be asked: not for training.
-    """
-    columns: list[tuple[str, str]] = []
-    scale: dict[str, tuple[float, float]] = {}
-    patient = train.patient_codes()
-    for name in train.meta_names:
-        facts = train.meta(name)
-        known = facts.dropna()
-        if len(known) < SELDOM or known.nunique() < 2 or name.startswith(ASKED):
-            continue
-        if known.dtype.kind in "fiub":
-            values = known.to_numpy(np.float64)
-            scale[name] = (float(values.mean()), float(values.std()))
-            columns.append((name, ""))
-            continue
-        # By patient: a name stands in all of one patient's studies, and values go into the record.
-        seen = set(zip(patient[facts.notna()].tolist(), map(str, known), strict=True))
-        counts = Counter(word for _, word in seen).most_common()
-        if len(counts) <= len(seen) / 2:  # a fact that is different each time is a name
-            columns += [(name, word) for word, count in counts[:CATEGORIES] if count >= SELDOM]
-    if not columns:
-        raise DataError(
-            "this recipe learns from metadata; the data set has no fact with two known values; "
-            "ingest the table with --map meta=AGE,SEX,..., or use another recipe"
-        )
-    return tuple(columns), scale
-
-
-def _meaning(pieces: Pieces) -> Pipeline:
-    """Latent semantic analysis of the training texts: TF-IDF of 1-2-grams, truncated SVD."""
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.pipeline import make_pipeline
-
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    try:
-        width = words.fit_transform(pieces.texts).shape[1]
-    except ValueError:
-        raise DataError(
-            "this recipe compares texts; no word occurs in two training texts; add texts"
-        ) from None
-    return make_pipeline(words, TruncatedSVD(max(1, min(MEANING, width - 1)), random_state=0)).fit(
-        pieces.texts
-    )
-
-
-def _directions(meaning: Pipeline, texts: Sequence[str]) -> np.ndarray:
-    """Unit vectors [n, E] float32; a text without a known word is the zero vector."""
-    vectors = np.asarray(meaning.transform(list(texts)), np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+def _asked(known: Knowledge, train: Dataset, pieces: Pieces) -> dict[str, tuple[str, ...]]:
+    """The findings that a query network is asked for, and those of them that nobody denies."""
+    told = [pieces.texts[w] if w >= 0 else "" for w in pieces.whole]
+    asked, undenied = answerable(known._findings(train, told))
+    names = np.array(known.findings)
+    chosen = {"findings": names[asked], "undenied": names[asked & undenied]}
+    return {key: tuple(found.tolist()) for key, found in chosen.items()}

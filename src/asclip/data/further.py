@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from asclip.data.dataset import Dataset
+from asclip.data.signals import NONE, Signals
 from asclip.data.texts import Pieces, same
 from asclip.errors import DataError, ModelError
 from asclip.files.report import sections
@@ -33,15 +34,18 @@ class Further:
     `grid` is that of the image tower's local vectors: (rows, columns), of volumes with the slices
     first; `mask` the id of the token that
     stands for a hidden word, `holes` and `gaps` the hidden shares of patches and words, `longest`
-    the number of tokens of the longest text.
+    the number of tokens of the longest text. `wordings` [F] counts the rows of the knowledge stream
+    "queries" that ask for each finding.
     """
 
     needs: frozenset[str]
     studies: Mapping[str, np.ndarray] = field(default_factory=dict)
     texts: Mapping[str, np.ndarray] = field(default_factory=dict)
-    knowledge: Mapping[str, Tokens | Encoded] = field(default_factory=dict)
+    knowledge: Mapping[str, Tokens] = field(default_factory=dict)
+    wordings: tuple[int, ...] = ()
     second: tuple[np.ndarray, ...] = ()
     prior: np.ndarray | None = None
+    signals: Signals | None = None
     grid: tuple[int, ...] = (1, 1)
     mask: int = 0
     longest: int = 1
@@ -55,6 +59,17 @@ class Further:
         return any(need.partition(".")[0] == stream for need in self.needs) or any(
             f"facts.{fact}" in self.needs for fact in facts
         )
+
+    def known(self, rng: np.random.Generator) -> dict[str, Tokens]:
+        """The knowledge streams of a step: of the queries one wording a finding, drawn anew."""
+        if "queries" not in self.knowledge:
+            return dict(self.knowledge)
+        every, counts = self.knowledge["queries"], np.array(self.wordings)
+        rows = torch.from_numpy(counts.cumsum() - counts + rng.integers(counts))
+        mask = every.mask[rows]
+        longest = int(mask.sum(1).max())
+        asked = Tokens(every.ids[rows, :longest], mask[:, :longest])
+        return {**self.knowledge, "queries": asked}
 
     def draw(
         self, rows: np.ndarray, slots: np.ndarray, every: list[np.ndarray], rng: Any
@@ -110,6 +125,10 @@ class Further:
         if "holes" in drawn:
             pictures["masked"], extra = self._masked(image, torch.from_numpy(drawn["holes"]))
             facts |= extra
+        if self.wants("signal"):
+            if self.signals is None:
+                raise DataError(NONE)
+            pictures["signal"], facts["has_signal"] = self.signals.of(rows)
         if "gaps" in drawn or "facts.words" in self.needs:
             said, extra = self._gapped(said, drawn, whole, tokens)
             facts |= extra

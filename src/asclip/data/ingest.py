@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asclip.data import atomic, folder, leakage, splits, tables
+from asclip.data import atomic, folder, leakage, signals, splits, tables
 from asclip.data.dataset import Dataset
 from asclip.data.decoding import Work, decode, find, versions
 from asclip.data.progress import Track, silent
@@ -28,6 +28,7 @@ from asclip.protocols import Source
 
 if TYPE_CHECKING:
     from asclip.files.preprocessing import Preprocessing
+    from asclip.files.signal_preprocessing import SignalPreprocessing
 
 PACKAGES = ("asclip", "numpy", "pandas", "pydicom", "pillow", "nibabel", "pynrrd")
 
@@ -55,6 +56,7 @@ def ingest(
     limit: int | None = None,
     fresh: bool = False,
     keep_ids: bool = False,
+    signal: SignalPreprocessing | None = None,
 ) -> Dataset:
     """Decode `source` into the folder `out`, split by patient, and open it.
 
@@ -63,7 +65,8 @@ def ingest(
     (train, val, test). Patients who share an identical image are kept on one side ("move"), or
     refused if they would be on two ("error"). `limit` takes the first studies only, `workers`
     processes (None: one per processor; 0: this one). `progress` is `progress.track` or its like.
-    Ids are replaced by pseudonyms unless `keep_ids`. `fresh` decodes everything again.
+    Ids are replaced by pseudonyms unless `keep_ids`. `fresh` decodes everything again. `signal`
+    says how the studies' signals are read, where the source names any; None leaves them out.
 
     Raises:
         DataError: no study can be read; the folder was begun with another preprocessing.
@@ -77,13 +80,15 @@ def ingest(
     stated = splits.given(work.studies)
     find(work)
     decode(work, preprocessing, workers, progress or silent, fresh)
+    if signal is not None:
+        work.signals = signals.decode(work, signal, progress or silent, fresh)
     folder.write_list(
         work.out / folder.QUARANTINE_FILE,
         [{"path": path, "reason": reason} for path, reason in dict.fromkeys(work.quarantine)],
         ("path", "reason"),
     )
     split = _split(work, stated, seed, fractions, on_leak)
-    _write(work, _kept(work, split), split, preprocessing, keep_ids)
+    _write(work, _kept(work, split), split, preprocessing, keep_ids, signal)
     return Dataset.open(out)
 
 
@@ -106,12 +111,8 @@ def _split(
 ) -> Split:
     """The side of each patient; patients with an identical image are one group."""
     patients = dict.fromkeys(study.patient for study in work.studies)
-    # A blank picture is equal to every other blank one, which says nothing about the patients.
     owners = leakage.shared(
-        (study.patient, entry.digest)
-        for study in work.studies
-        for entry in work.entries_of(study).values()
-        if not entry.blank
+        (study.patient, entry.digest) for study in work.studies for entry in work.evidence_of(study)
     )
     assign = partial(splits.assign, stated=stated, seed=seed, fractions=fractions)
     alone = assign({patient: patient for patient in patients})
@@ -151,6 +152,7 @@ def _kept(work: Work, split: Split) -> list[tables.Kept]:
             group=pseudonym(split.heads[study.patient], work.key, "patient"),
             split=split.sides[study.patient],
             files=tuple((path, seen[path], entry) for path, entry in entries.items()),
+            signal=work.signal_of(study),
         )
         kept.append(one)
     if not kept:
@@ -169,13 +171,14 @@ def _write(
     split: Split,
     preprocessing: Preprocessing,
     keep_ids: bool,
+    signal: SignalPreprocessing | None,
 ) -> None:
     """The tables, then dataset.json."""
     conflicts = leakage.conflicts(tables.rows_for_conflicts(kept))
     folder.write_list(
         work.out / folder.CONFLICTS_FILE, conflicts, ("digest", "label", "study", "value")
     )
-    studies, notes = tables.studies_table(kept, keep_ids=keep_ids)
+    studies, notes = tables.studies_table(kept, keep_ids=keep_ids, signals=signal is not None)
     images = tables.images_table(kept, keep_ids=keep_ids)
     more = _notes(work, split, len(conflicts))
     info = {
@@ -197,6 +200,9 @@ def _write(
         "software": versions(PACKAGES),
         "tables": folder.write_tables(work.out, {"studies": studies, "images": images}),
     }
+    if signal is not None:
+        info["signals"] = signals.describe(work.out, studies, signal)
+        info["notes"] += signals.notes(studies)
     folder.write_info(work.out, info)
 
 
@@ -221,9 +227,9 @@ def _notes(work: Work, split: Split, num_conflicts: int) -> list[str]:
     found = split.leakage
     if found["images_of_several_patients"]:
         notes.append(
-            f"{found['images_of_several_patients']} images are identical in several patients; "
-            f"these {found['patients_joined']} patients are {found['groups']} groups, each on "
-            f"one side of the split ({found['patients_moved']} patients moved)"
+            f"{found['images_of_several_patients']} images or signals are identical in several "
+            f"patients; these {found['patients_joined']} patients are {found['groups']} groups, "
+            f"each on one side of the split ({found['patients_moved']} patients moved)"
         )
     if num_conflicts:
         notes.append(f"identical images have different labels; see {folder.CONFLICTS_FILE}")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Kept:
     """A study with at least one readable image.
 
-    `files` are (path, view by the table, entry); `patient`, `group` and `id` are pseudonyms.
+    `files` are (path, view by the table, entry); `patient`, `group` and `id` are pseudonyms;
+    `signal` is the entry of its signal, None without one that can be read.
     """
 
     study: Study
@@ -31,10 +32,16 @@ class Kept:
     group: str
     split: str
     files: tuple[tuple[str, str, Entry], ...]
+    signal: Entry | None = None
 
 
-def studies_table(kept: Sequence[Kept], *, keep_ids: bool) -> tuple[DataFrame, list[str]]:
-    """(one row per study, notes); labels float with NaN, texts '' where there is none."""
+def studies_table(
+    kept: Sequence[Kept], *, keep_ids: bool, signals: bool = False
+) -> tuple[DataFrame, list[str]]:
+    """(one row per study, notes); labels float with NaN, texts '' where there is none.
+
+    With `signals` it has the columns `signal` and `signal_digest`, see `data.signals`.
+    """
     import pandas as pd
 
     columns: dict[str, Any] = {
@@ -63,6 +70,10 @@ def studies_table(kept: Sequence[Kept], *, keep_ids: bool) -> tuple[DataFrame, l
         columns[f"label:{name}"] = np.array(values, np.float32)
     for name in dict.fromkeys(name for one in kept for name in one.study.meta):
         columns[f"meta:{name}"] = as_numbers([one.study.meta.get(name) for one in kept])
+    if signals:
+        slots = [-1 if one.signal is None else one.signal.slot for one in kept]
+        columns["signal"] = np.array(slots, np.int64)
+        columns["signal_digest"] = [one.signal.digest if one.signal else "" for one in kept]
     return pd.DataFrame(columns), notes
 
 

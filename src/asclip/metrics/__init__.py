@@ -4,7 +4,8 @@
     classification  AUROC, average precision, decisions at a threshold, several classes
     ranking         ranks of the first hit, R@k, median rank, MRR, P@k
     chance          what a random order reaches, exactly
-    calibration     expected calibration error, Brier score
+    calibration     expected calibration error, Brier score, log loss, the reliability table
+    biased          intervals of metrics that noise pushes one way
     bootstrap       intervals over patients, the fast AUROC, paired differences
 
 `truth` is 1, 0 or NaN (not stated), `score` any real number or NaN (not scored); a study with a NaN

@@ -8,6 +8,7 @@ OUT/questions.csv    questions and answers by truth
 OUT/statements.csv   what each sentence of each report states
 OUT/ct.csv           as reports.csv, one row per CT (a folder of slices); if any
 OUT/dicom/<patient>/<study>/<view>.dcm
+OUT/ecg/<patient>/<study>.npy   float32 [12, 2500] in mV at 250 Hz, see ecg.py; if any
 OUT/hospital.json    seed, settings, versions; written last
 OUT/journal.jsonl    one line per finished study: an interrupted run goes on from it
 """
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from asclip.errors import DataError, ResourceError
 from asclip.phantom import dicom, patients, studio
@@ -68,22 +70,24 @@ def write(
     views: tuple[str, ...] = ("PA",),
     ct: float = 0.0,
     masks: bool = False,
+    ecg: float = 0.0,
     progress: Callable[[int], object] | None = None,
     workers: int | None = None,
 ) -> Path:
     """Write a hospital of `studies` studies into the folder `out`; the path of its reports.csv.
 
     Films have `size` x `size` pixels; "PA" in `views` means frontal, and is AP at the bedside.
-    `ct` is the share of studies that also have a CT. `progress` is called with the number of
-    studies just done. `workers` processes work (default: one per processor, 0: this one alone).
-    Run again with the same arguments it does nothing, after an interruption it goes on, and with
-    more `studies` it adds to the same first ones.
+    `ct` and `ecg` are the shares of studies that also have a CT, an ECG (its path is in the column
+    `signal`). `progress` is called with the number of studies just done. `workers` processes work
+    (default: one per processor, 0: this one alone). Run again with the same arguments it does
+    nothing, after an interruption it goes on, and with more `studies` it adds to the same first
+    ones.
 
     Raises:
         DataError: an argument out of range, or `out` holds a hospital of other settings.
         ResourceError: no space or no permission.
     """
-    settings = studio.Settings(seed, size, tuple(views), float(ct), masks)
+    settings = studio.Settings(seed, size, tuple(views), float(ct), masks, float(ecg))
     _check(settings, studies)
     folder = Path(out)
     try:
@@ -121,7 +125,7 @@ def _continue(
             journal.flush()
             progress(1)
     _tables(folder, [done[v.study] for v in plan])
-    about = {"version": VERSION, "studies": studies, **asdict(settings), "labels": NAMES}
+    about = {"version": VERSION, "studies": studies, **_stated(settings), "labels": NAMES}
     dicom.put(folder / "hospital.json", json.dumps(about, indent=1).encode())
     return table
 
@@ -140,14 +144,20 @@ def _check(settings: studio.Settings, studies: int) -> None:
         raise DataError(f"studies must be >= 1 and seed >= 0, got {studies} and {settings.seed}")
     if not 32 <= settings.size <= 4096:
         raise DataError(f"size must be 32 to 4096 pixels, got {settings.size}")
-    if not 0 <= settings.ct <= 1:
-        raise DataError(f"ct must be a share from 0 to 1, got {settings.ct}")
+    for name, share in (("ct", settings.ct), ("ecg", settings.ecg)):
+        if not 0 <= share <= 1:
+            raise DataError(f"{name} must be a share from 0 to 1, got {share}")
+
+
+def _stated(settings: studio.Settings) -> dict[str, Any]:
+    """The settings as files have them; without ECGs there is no word of them."""
+    return {k: v for k, v in asdict(settings).items() if k != "ecg" or v}
 
 
 def _same_settings(folder: Path, settings: studio.Settings) -> None:
     """Claim the folder for `settings`, or refuse if it holds others."""
     path = folder / "settings.json"
-    wanted = {"version": VERSION, **json.loads(json.dumps(asdict(settings)))}
+    wanted = {"version": VERSION, **json.loads(json.dumps(_stated(settings)))}
     if not path.exists():
         if (folder / "reports.csv").exists():
             raise DataError(
@@ -157,7 +167,7 @@ def _same_settings(folder: Path, settings: studio.Settings) -> None:
         dicom.put(path, json.dumps(wanted).encode())
         return
     found = json.loads(path.read_text("utf-8"))
-    differing = sorted(k for k in wanted if found.get(k) != wanted[k])
+    differing = sorted(k for k in wanted | found if found.get(k) != wanted.get(k))
     if differing:
         raise DataError(
             f"{folder} must hold a hospital of the same settings, it differs in "

@@ -1,13 +1,14 @@
-"""One study from start to end: body, films, CT and report, and its rows of the tables."""
+"""One study from start to end: body, films, CT, ECG and report, and its rows of the tables."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from asclip.phantom import dicom, questions, report, xray
+from asclip.phantom import dicom, ecg, questions, report, xray
 from asclip.phantom.body import Body
 from asclip.phantom.ct import scan
 from asclip.phantom.findings import NAMES
@@ -30,11 +31,13 @@ class Settings:
     views: tuple[str, ...]
     ct: float
     masks: bool
+    ecg: float = 0.0
 
 
 def make(visit: Visit, settings: Settings, out: Path) -> Rows:
     """Write all files of `visit` under `out`; the rows of each table."""
     rows: Rows = {name: [] for name in TABLES}
+    signal = _record(visit, settings, out) if settings.ecg else {}
     text = report.write(visit, np.random.default_rng([*visit.seed, 1]))
     bodies: dict[bool, Body] = {}
     for number, view in enumerate(_views(visit, settings.views)):
@@ -44,7 +47,7 @@ def make(visit: Visit, settings: Settings, out: Path) -> Rows:
         image = f"dicom/{visit.patient}/{visit.study}/{view}.dcm"
         beam = shoot(bodies[arms_up], visit, view, settings.size, out / image)
         found = regions(bodies[arms_up], beam, visit.findings)
-        rows["reports"].append(_row(visit, text, image, view))
+        rows["reports"].append(_row(visit, text, image, view) | signal)
         rows["boxes"] += [_box(region, image, settings, out) for region in found]
         if number == 0:
             rows["questions"] = _questions(visit, view, image)
@@ -52,7 +55,7 @@ def make(visit: Visit, settings: Settings, out: Path) -> Rows:
     if np.random.default_rng([*visit.seed, 4]).random() < settings.ct:
         image = f"dicom/{visit.patient}/{visit.study}/CT"
         _scan(visit, image, settings, out)
-        rows["ct"].append(_row(visit, text, image, "CT"))
+        rows["ct"].append(_row(visit, text, image, "CT") | signal)
     return rows
 
 
@@ -91,6 +94,19 @@ def _scan(visit: Visit, image: str, settings: Settings, out: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for finding, mask in zip(visit.findings, volume.masks, strict=True):
             _nifti(folder / f"CT-{_slug(finding.name)}.nii.gz", mask, volume.affine)
+
+
+def _record(visit: Visit, settings: Settings, out: Path) -> Row:
+    """The ECG of a share of the studies, and the cell of the table that names it."""
+    rng = np.random.default_rng([*visit.seed, 6])
+    if rng.random() >= settings.ecg:
+        return {"signal": ""}
+    name = f"ecg/{visit.patient}/{visit.study}.npy"
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    stream = io.BytesIO()
+    np.save(stream, ecg.record(visit, rng))
+    dicom.put(out / name, stream.getvalue())
+    return {"signal": name}
 
 
 def _nifti(path: Path, mask: np.ndarray, affine: np.ndarray) -> None:

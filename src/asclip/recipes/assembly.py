@@ -9,26 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from asclip.data.batches import Batches, Sampling
 from asclip.data.dataset import Dataset
 from asclip.data.facts import Knowledge
 from asclip.data.further import Further, prior_studies, second_texts
-from asclip.data.mining import corpus, mine
+from asclip.data.mining import mine
 from asclip.data.progress import Track, silent
 from asclip.data.texts import Pieces, pieces
-from asclip.errors import DataError
 from asclip.recipes.options import FROM_DATA, parameters, recipe
+from asclip.recipes.parts import normalisation, tokenizer_of, towers_of
 from asclip.towers.frozen import cache_features
-from asclip.towers.image import ImageConfig, image_tower
 from asclip.towers.memory import estimate_memory
 from asclip.towers.model import Model
 from asclip.towers.pair import DualEncoder
-from asclip.towers.text import TextConfig, text_tower
+from asclip.towers.signal import signal_tower
 from asclip.towers.tokenizer import Tokenizer
-from asclip.towers.weights import TEXT, folder, input_statistics
 from asclip.train.processes import world
 from asclip.train.run import Run
 from asclip.train.settings import Settings
@@ -61,11 +58,13 @@ def assemble(
         parts["train"], texts["train"], needs, source=settings.facts, own=settings.knowledge
     )
     patient = parts["train"].patient_codes()
-    tokenizer = _tokenizer(settings, texts["train"], patient, knowledge, reads_text)
-    encoder = _towers(settings, dataset, tokenizer)
+    tokenizer = tokenizer_of(settings, texts["train"], patient, knowledge, reads_text)
+    encoder = towers_of(settings, dataset, tokenizer)
+    if any(need.startswith("signal.") for need in needs):
+        encoder.signal = signal_tower(dataset.signals, settings.width, settings.dropout)
     own = {**own, **_measured(name, encoder, knowledge, tokenizer)}
     objective = recipe(name)(settings, dataset.labels, **own)
-    mean, std = _normalisation(settings, dataset)
+    mean, std = normalisation(settings, dataset)
     model = Model(encoder, tokenizer, replace(dataset.preprocessing, mean=mean, std=std))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     encoder.to(device)
@@ -141,8 +140,10 @@ def _further(
     return replace(
         further,
         knowledge={name: encode(said) for name, said in knowledge.texts.items()},
+        wordings=tuple(map(len, knowledge.wordings)),
         second=second_texts(part, texts) if further.wants("second") else (),
         prior=prior_studies(part, settings.order) if further.wants("prior") else None,
+        signals=part.signals,
         grid=model.encoder.image.grid,
         mask=model.tokenizer.mask,
         longest=encode(whole).ids.shape[1] if words else 1,
@@ -197,60 +198,3 @@ def _pieces(dataset: Dataset, needs: frozenset[str]) -> Pieces:
     return pieces(
         dataset.texts(), {name: dataset.texts(name) for name in names}, loose, findings_only=two
     )
-
-
-def _tokenizer(
-    settings: Settings,
-    texts: Pieces,
-    patient: np.ndarray,
-    knowledge: Knowledge,
-    reads_text: bool,
-) -> Tokenizer:
-    if settings.text_tower in TEXT:
-        return Tokenizer.load(folder(settings.text_tower))
-    if settings.text_tower.startswith("hf:"):
-        return Tokenizer.from_hub(settings.text_tower[3:])
-    if reads_text and not texts.texts:
-        raise DataError(
-            "pre-training needs texts; the training split has none; ingest the table again with "
-            "--map text=COLUMN"
-        )
-    documents, words = corpus(texts, patient)
-    told = [text for said in knowledge.texts.values() for text in said]
-    return Tokenizer.train(documents or ["no text"], known=[*told, *words])
-
-
-def _towers(settings: Settings, dataset: Dataset, tokenizer: Tokenizer) -> DualEncoder:
-    how = dataset.preprocessing
-    locked = settings.lock in ("image", "both")
-    image = image_tower(
-        ImageConfig(
-            name=settings.image_tower,
-            width=settings.width,
-            hidden=settings.hidden,
-            channels=how.channels,
-            size=how.size,
-            locked=locked,
-            dropout=settings.dropout if locked else 0.0,
-        )
-    )
-    text = text_tower(
-        TextConfig(
-            name=settings.text_tower,
-            width=settings.width,
-            hidden=settings.hidden,
-            vocabulary=tokenizer.vocabulary,
-            max_tokens=settings.max_tokens,
-            locked=settings.lock in ("text", "both"),
-            dropout=settings.dropout,
-        )
-    )
-    return DualEncoder(image, text)
-
-
-def _normalisation(
-    settings: Settings, dataset: Dataset
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of pixels in 0-1 that the image tower expects."""
-    how = dataset.preprocessing
-    return input_statistics(settings.image_tower, how.channels) or (how.mean, how.std)

@@ -22,6 +22,7 @@ from asclip.tasks.classification.supervised import Supervised
 from asclip.tasks.classification.truth import classes_in
 from asclip.tasks.classification.zero_shot import ZeroShot, score_encoded
 from asclip.tasks.crossmodal.retrieval import Retrieval
+from asclip.tasks.crossmodal.signals import SignalRetrieval
 from asclip.towers.model import Model
 from asclip.types import Encoded, Predictions, Score
 
@@ -67,7 +68,7 @@ def evaluate(
     """
     record = read_run(run)
     model = Encodings(load(run))
-    dataset = Dataset.open(data or _own_data(run, record))
+    dataset = Dataset.open(data or own_data(run, record))
     check_preprocessing(model.model, dataset)
     part = dataset.split(split)
     other = ""
@@ -81,7 +82,7 @@ def evaluate(
             f"{', '.join(dataset.labels[:5])}; write one and give it with --prompts FILE"
         )
     found = Found(dataset.describe())
-    for name, task in _tasks(model.model, dataset, part, sets, seed):
+    for name, task in tasks_of(model.model, dataset, part, sets, seed):
         say(f"{name} on {len(part):,} studies")
         predictions = task.predict(model, part)
         write_predictions(run / "predictions" / f"{name}{other}.npz", predictions)
@@ -104,7 +105,7 @@ def evaluate(
     return found.scores + found.bound
 
 
-def _own_data(run: Path, record: dict[str, Any]) -> Path:
+def own_data(run: Path, record: dict[str, Any]) -> Path:
     """Where the run's data set is, seen from the run."""
     folder = (run / record["data"]["folder"]).resolve()
     if not folder.is_dir():
@@ -130,15 +131,20 @@ class Found:
     beside: list[Predictions] = field(default_factory=list)
 
 
-def _tasks(
+def tasks_of(
     model: Model, dataset: Dataset, part: Dataset, sets: list[PromptSet], seed: int
 ) -> list[tuple[str, Any]]:
+    """The tasks of a run, by the name that their predictions get."""
     if model.classifier is not None:
         return [("supervised", Supervised(dataset.labels, seed=seed))]
     tasks: list[tuple[str, Any]] = [
         (f"zero-shot-{one.name}", ZeroShot(one, seed=seed)) for one in sets
     ]
-    return tasks + ([("retrieval", Retrieval(seed=seed))] if any(part.texts()) else [])
+    if any(part.texts()):
+        tasks.append(("retrieval", Retrieval(seed=seed)))
+    if model.encoder.signal is not None and part.signals is not None:
+        tasks.append(("signal-retrieval", SignalRetrieval(seed=seed)))
+    return tasks
 
 
 def check_preprocessing(model: Model, dataset: Dataset) -> None:

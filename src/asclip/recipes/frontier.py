@@ -31,7 +31,7 @@ OWN = {
     "contrast_weight": "weight of the contrast of images with metadata",
     "predict_weight": "weight of predicting metadata from the image; 0 leaves it out",
     "fusion": "metadata is added to a study's texts; same_text must then not be positive",
-    "streams": "further streams of a study, with commas: view, second, prior",
+    "streams": "further streams of a study, with commas: view, second, prior, signal",
     "pairs": "pairs of modalities that are contrasted: all, or those with text, or with image",
     "change_weight": "weight of telling change against the prior",
     "vocabulary": "token ids that the text tower knows",
@@ -106,7 +106,7 @@ def modalities(
 ) -> nn.Module:
     """Modalities: contrast of every pair of a study's images and texts, whichever it has."""
     names = [name.strip() for name in streams.split(",") if name.strip()]
-    known = ("view", "second", "prior")
+    known = ("view", "second", "prior", "signal")
     if not set(names) <= set(known):
         raise ModelError(f"streams must be among {', '.join(known)}, got {streams!r}")
     return Modalities(

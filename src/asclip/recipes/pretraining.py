@@ -23,11 +23,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asclip import __version__
+from asclip.data.concept_pairs import ConceptPairs, concept_pairs
 from asclip.data.dataset import Dataset
 from asclip.data.progress import Track, silent
 from asclip.errors import DataError, ModelError
+from asclip.recipes import ontology
 from asclip.recipes.assembly import assemble, size
 from asclip.recipes.options import choose, recipe
+from asclip.towers.alone import RUN, TextAlone
 from asclip.towers.model import Model
 from asclip.train.loop import train
 from asclip.train.processes import join, leave
@@ -35,6 +38,7 @@ from asclip.train.profile import Profile
 from asclip.train.profile import operations as count
 from asclip.train.profile import profile as measure
 from asclip.train.run import Run
+from asclip.train.settings import Settings
 
 Say = Callable[[str], None]
 SAY_EVERY_SECONDS = 15.0
@@ -61,7 +65,7 @@ def pretrain(
     memory, and now and then the loss, the studies per second and the share spent waiting for data.
     """
     settings, own = choose(name, given or {})
-    dataset = _open(data, name)
+    source = _open(data, name, settings)
     rank, _ = join()
     if out.exists() and not out.is_dir():
         raise ModelError(f"--out must be a folder, and {out.name} is a file; choose another")
@@ -69,9 +73,9 @@ def pretrain(
     began = time.perf_counter()
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        run, model = assemble(dataset, name, settings, own, out, progress=progress)
+        run, model = _assemble(source, name, settings, own, out, progress)
     if rank == 0:
-        say(size(run))
+        say(ontology.describe(run) if isinstance(source, ConceptPairs) else size(run))
     last = _train(run, out, fresh=fresh, progress=progress, say=say)
     if rank == 0:
         scale = getattr(run.objective, "log_scale", None)
@@ -88,21 +92,42 @@ def pretrain(
             "recipe": name,
             "parameters": {**_own(run), **asdict(settings)},
             "knowledge": run.knowledge,
-            "labels": list(dataset.labels),
-            "data": {
-                "name": dataset.name,
-                "hash": dataset.hash,
-                "split": dataset.split_hash,
-                "folder": os.path.relpath(data, out),
-            },
+            **_about(source, model, data, out),
             "steps": run.steps,
             "studies": len(run.batches.rows),
             "seconds": round(time.perf_counter() - began, 1),
             "last": {k: v for k, v in last.items() if v == v},
         }
         (out / "run.json").write_text(json.dumps(record, indent=2) + "\n")
+        if "retrieval" in record:
+            say(ontology.told(record["retrieval"]))
     leave()
     return out
+
+
+def _assemble(
+    source: Dataset | ConceptPairs,
+    name: str,
+    settings: Settings,
+    own: Mapping[str, Any],
+    out: Path,
+    progress: Track,
+) -> tuple[Run, Model | TextAlone]:
+    if isinstance(source, ConceptPairs):
+        return ontology.assemble_ontology(source, settings, own)
+    return assemble(source, name, settings, own, out, progress=progress)
+
+
+def _about(
+    source: Dataset | ConceptPairs, model: Model | TextAlone, data: Path, out: Path
+) -> dict[str, Any]:
+    """What a record says of labels and of where the training rows come from."""
+    facts = {"name": source.name, "hash": source.hash}
+    if isinstance(source, Dataset):
+        facts |= {"split": source.split_hash, "folder": os.path.relpath(data, out)}
+        return {"labels": list(source.labels), "data": facts}
+    assert isinstance(model, TextAlone)
+    return {"labels": [], "data": facts, "retrieval": ontology.found(model, source)}
 
 
 def profile(
@@ -131,15 +156,22 @@ def _assembled(
 ) -> Iterator[Run]:
     """A run at its start, whose folder is gone afterwards."""
     settings, own = choose(name, given or {})
-    dataset = _open(data, name)
+    source = _open(data, name, settings)
+    if isinstance(source, ConceptPairs):
+        raise ModelError(f"a step of {name} has no image tower to be timed; profile another recipe")
     with TemporaryDirectory() as scratch, torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        run, _ = assemble(dataset, name, settings, own, Path(scratch), progress=progress)
+        run, _ = assemble(source, name, settings, own, Path(scratch), progress=progress)
         yield run
 
 
-def _open(data: Path, name: str) -> Dataset:
-    """The data set; DataError if the recipe learns from labels and there are none."""
+def _open(data: Path, name: str, settings: Settings) -> Dataset | ConceptPairs:
+    """The data set, or the ontology that stands in its place.
+
+    DataError if the recipe learns from labels and there are none.
+    """
+    if name == ontology.NAME:
+        return concept_pairs(data, settings.knowledge)
     dataset = Dataset.open(data)
     if name == "supervised":
         known = dataset.split("train").label_matrix()
@@ -195,6 +227,11 @@ def read_run(out: Path) -> dict[str, Any]:
 def load(out: Path) -> Model:
     """The trained model of a run folder, with its objective's own score or classifier if any."""
     record = read_run(out)
+    if record["recipe"] == ontology.NAME:
+        raise ModelError(
+            f"{out.name}/ holds a text tower alone, the first stage of another run; start that one "
+            f"from it: asclip pretrain DATA --recipe kad --text-tower {RUN}{out.name} --out RUN"
+        )
     model = Model.load(out)
     settings, own = choose(record["recipe"], record["parameters"])
     objective = recipe(record["recipe"])(settings, tuple(record["labels"]), **own)
@@ -203,4 +240,5 @@ def load(out: Path) -> Model:
     model.scorer = getattr(objective, "score", None)
     model.scores_existence = bool(getattr(objective, "existence_score", False))
     model.classifier = getattr(objective, "classify", None)
+    model.streams = getattr(objective, "streams", None)
     return model

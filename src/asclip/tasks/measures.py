@@ -9,6 +9,7 @@ set, the columns of the truth, the studies that are asked. Kinds:
     precision             share of the k nearest images of other patients with the same findings
     change-probe          logistic regression on (image, prior, difference), balanced accuracy
     probe                 the same of a fact from one image: what should not be in there
+    leakage               the same of a fact from one stream of a model that has two (leakage.py)
     pointing              share of images whose best region lies in the finding's box
 """
 
@@ -29,10 +30,11 @@ from asclip.errors import DataError
 from asclip.metrics.bootstrap import bootstrap_auroc, bootstrap_mean
 from asclip.metrics.classification import auroc_columns, hits_by_class
 from asclip.metrics.known import mean_of_defined
+from asclip.tasks import leakage
 from asclip.tasks.classification.zero_shot import ZeroShot
 from asclip.tasks.dense.pointing import hits, region_scores
+from asclip.tasks.probing import balanced, cross_validated, regression, unit
 from asclip.tasks.similarity import similarity
-from asclip.types import Encoded
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 MARGIN = 0.125  # share of the image's side by which a box is widened, see phantom.challenges.bounds
@@ -81,6 +83,7 @@ def measure(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -
         "cross-modal": _cross_modal,
         "change-probe": _change,
         "probe": _probe,
+        "leakage": _leakage,
         "pointing": _pointing,
     }
     if about["kind"] not in kinds:
@@ -149,14 +152,14 @@ def _retrieval(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path
 
 def _cross_modal(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
     part = _asked(data.split("test"), about)
-    one, other = (_unit(model.encode_images(_of_view(part, view))) for view in about["of"])
+    one, other = (_unit(model, _of_view(part, view)) for view in about["of"])
     return Measured(_hits(one @ other.T, np.eye(len(one), dtype=bool), _k(about)), _who(part))
 
 
 def _precision(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
     part = _asked(data.split("test"), about)
     truth = part.studies[about["columns"]].to_numpy(float) == 1
-    unit, who = _unit(model.encode_images(part)), _who(part)
+    unit, who = _unit(model, part), _who(part)
     shared = (truth[:, None] & truth[None]).sum(-1)
     either = (truth[:, None] | truth[None]).sum(-1)
     right = 2 * shared >= np.maximum(either, 1)
@@ -178,15 +181,14 @@ def _twins(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) ->
     return Measured(((own > contrary) + 0.5 * (own == contrary))[:, None], _who(part))
 
 
-def _unit(encoded: Encoded) -> np.ndarray:
-    vectors = encoded.pooled.numpy().astype(np.float64)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+def _unit(model: Any, part: Dataset) -> np.ndarray:
+    return unit(model.encode_images(part).pooled.numpy())
 
 
 def _pairs(model: Any, part: Dataset, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(features [n, 3 D] of current, prior and difference, words of the change, patients)."""
     before = prior_studies(part)
-    unit = _unit(model.encode_images(part))
+    unit = _unit(model, part)
     known = part.studies[column].notna().to_numpy() & (before >= 0)
     rows = np.flatnonzero(known)
     now, prior = unit[rows], unit[before[rows]]
@@ -203,28 +205,27 @@ def _change(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -
             f"in test; got {len(np.unique(train[1]))} and {len(test[1])}; make more studies"
         )
     strengths = STRENGTHS if len(val[1]) else (1.0,)
-    fits = [_regression(train[0], train[1], strength) for strength in strengths]
+    fits = [regression(train[0], train[1], strength) for strength in strengths]
     best = fits[0]
     if len(fits) > 1:
-        best = max(fits, key=lambda fit: _balanced(fit.predict(val[0]), val[1]))
+        best = max(fits, key=lambda fit: balanced(fit.predict(val[0]), val[1]))
     said = best.predict(test[0])
     hits = [np.where(test[1] == c, said == c, np.nan) for c in np.unique(test[1])]
     return Measured(np.stack(hits, 1), test[2])
 
 
 def _probe(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
-    """Cross-validated over patients, classes with equal weight."""
-    from sklearn.model_selection import GroupKFold
-
     part = data.split("test")
-    unit, who = _unit(model.encode_images(part)), _who(part)
     (column,) = about["columns"]
     words = part.studies[column].to_numpy().astype(str)
-    said = np.empty(len(words), object)
-    for train, test in GroupKFold(5).split(unit, groups=who):
-        said[test] = _regression(unit[train], words[train], 1.0).predict(unit[test])
-    hits = [np.where(words == c, said == c, np.nan) for c in np.unique(words)]
-    return Measured(np.stack(hits, 1), who)
+    return Measured(cross_validated(_unit(model, part), words, _who(part)), _who(part))
+
+
+def _leakage(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
+    part = data.split("test")
+    (column,), (source,) = about["columns"], about["of"]
+    found, patient, _ = leakage.hits(model, part, column, source)
+    return Measured(found, patient)
 
 
 def _pointing(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
@@ -233,24 +234,10 @@ def _pointing(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path)
     images = model.encode_images(part, local=True)
     hit = []
     for column, name in zip(about["columns"], about["of"], strict=True):
-        said = list(prompts.classes[prompts.resolve(name)].positive)
+        said = list(prompts.classes[prompts.resolve(name) or name].positive)
         texts = model.encode_texts(said)
         cells = part.studies[column]
         boxes = [str(cell).split() if cell == cell else [np.nan] * 4 for cell in cells]
         scores = region_scores(model, images, texts).mean(2)
         hit.append(hits(scores, model.encoder.image.grid, np.array(boxes, float), MARGIN))
     return Measured(np.stack(hit, 1), _who(part))
-
-
-def _regression(x: np.ndarray, y: np.ndarray, strength: float) -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(
-        StandardScaler(), LogisticRegression(C=strength, max_iter=500, class_weight="balanced")
-    ).fit(x, y)
-
-
-def _balanced(said: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.mean([(said[truth == c] == c).mean() for c in np.unique(truth)]))

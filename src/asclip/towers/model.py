@@ -22,6 +22,7 @@ from asclip.towers import checkpoint
 from asclip.towers.image import ImageConfig, ImageTower
 from asclip.towers.pair import DualEncoder
 from asclip.towers.pixels import check_same_preprocessing, to_tensor
+from asclip.towers.signal import SignalConfig, SignalTower, encode_signals
 from asclip.towers.text import TextConfig, TextTower
 from asclip.towers.tokenizer import Tokenizer
 from asclip.types import Encoded
@@ -40,7 +41,8 @@ class Model:
     `scale` multiplies a cosine to give a logit (the learned inverse temperature). `scorer` is the
     similarity of an objective that owns one (`(image, text) -> [B, C]`); None means the cosine. It
     is attached by whoever builds the objective, and is not part of `save`; the same holds for
-    `classifier`, which gives label scores [B, K] of pooled images where the objective has a head.
+    `classifier`, which gives label scores [B, K] of pooled images where the objective has a head,
+    and for `streams`, which parts images into what is there and where (see `tasks.leakage`).
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Model:
         self.scale = scale
         self.scorer = scorer
         self.classifier: Callable[..., Tensor] | None = None
+        self.streams: Callable[[Encoded], tuple[Encoded, Encoded]] | None = None
         self.scores_existence = False  # the scorer gives the log-odds that a text is true
 
     @torch.no_grad()
@@ -136,6 +139,11 @@ class Model:
             None if encoded.valid is None else encoded.valid[order],
         )
 
+    def encode_signals(self, dataset: Any, *, batch: int = 256) -> Encoded:
+        """One row per study, not normalised; NaN for a study without a signal."""
+        self.encoder.eval()
+        return encode_signals(self.encoder.signal, dataset.signals, batch=batch)
+
     @torch.no_grad()
     def score(self, image: Encoded, text: Encoded) -> Tensor:
         """Similarity [B, C] of B images and C texts: the scorer's if there is one, else cosine."""
@@ -166,8 +174,9 @@ class Model:
         checkpoint.write_json({**self.to_json(), "sha256": digest}, folder / "model.json")
 
     def to_json(self) -> dict[str, Any]:
-        """What model.json holds."""
-        return {
+        """What model.json holds; "signal" where there is a tower for it."""
+        signal = self.encoder.signal
+        return ({} if signal is None else {"signal": signal.config.to_json()}) | {
             "format": FORMAT,
             "image": self.encoder.image.config.to_json(),
             "text": self.encoder.text.config.to_json(),
@@ -197,9 +206,11 @@ class Model:
             image = ImageTower(ImageConfig.from_json(values["image"]))
             text = TextTower(TextConfig.from_json(values["text"]))
             preprocessing = Preprocessing.from_json(values["preprocessing"])
+            third = values.get("signal")
+            signal = third and SignalTower(SignalConfig.from_json(third))
         except KeyError as error:
             raise ModelError(f"model.json lacks {error}; it was not written by Asclip") from None
-        encoder = DualEncoder(image, text)
+        encoder = DualEncoder(image, text, signal)
         tensors = checkpoint.read_tensors(folder / "model.safetensors")
         checkpoint.load_strict(encoder, tensors, f"model.safetensors of {folder.name!r}")
         if checkpoint.file_digest(folder / "model.safetensors") != values.get("sha256"):

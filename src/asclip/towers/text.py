@@ -193,7 +193,7 @@ def _build(config: TextConfig) -> Any:
         return Words(config.vocabulary, WORDS_WIDTH)
     if config.name in ("hf", *weights.TEXT):
         return hub.model_from_architecture(config.architecture or {})
-    known = [*OWN, *weights.TEXT, "hf:ORG/NAME"]
+    known = [*OWN, *weights.TEXT, "hf:ORG/NAME", "run:FOLDER"]
     raise ModelError(f"no text tower is called {config.name!r}; {nearest(config.name, known)}")
 
 

@@ -5,13 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 
-from asclip.data.batches import Batches
 from asclip.train.settings import Settings
 from asclip.types import Batch, Encoded, Facts, Tokens
+
+
+class Source(Protocol):
+    """Where batches come from; `data.batches.Batches`, or pairs of texts.
+
+    `rows` are those that batches are made of, `size` how many make one over all processes,
+    `dataset` what they are rows of: its `hash` tells one from another.
+    """
+
+    dataset: Any
+    rows: np.ndarray
+    size: int
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps in a pass over the rows."""
+        ...
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step."""
+        ...
 
 
 @dataclass(slots=True)
@@ -20,8 +41,8 @@ class Run:
 
     model: Any  # a module that is an `Encoder` (train.step)
     objective: Any  # a module that is an `Objective` (protocols)
-    batches: Batches
-    validation: Batches | None
+    batches: Source
+    validation: Source | None
     settings: Settings
     device: str = "cpu"
     recipe: dict[str, Any] = field(default_factory=dict)  # its name and own parameters

@@ -19,7 +19,8 @@ class Settings:
     Attributes:
         image_tower: preset (micro, tiny, small, base; of volumes tiny-3d, small-3d), packaged
             weights, `hf:NAME` or a local folder.
-        text_tower: the same for text; `words` averages word vectors, for few texts.
+        text_tower: the same for text; `words` averages word vectors, for few texts; `run:FOLDER`
+            starts from the text tower and the vocabulary of a run, such as of kad-knowledge.
         width: D, the width of the joint space.
         hidden: width of a hidden layer in the projections; 0 = linear projections.
         lock: "none", "image", "text" or "both": frozen backbones, whose features are cached.

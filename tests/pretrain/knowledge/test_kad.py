@@ -30,7 +30,7 @@ def sample() -> tuple[Pair, Facts, list[torch.Tensor]]:
         "stated": torch.tensor([[1.0, NAN], [NAN, 0.0], [NAN, 1.0], [NAN, NAN]]),
     }
     valid = torch.arange(5) < torch.tensor([[5], [3], [4]])
-    pair = Pair(Encoded(image, local, valid), Encoded(text), {"definitions": Encoded(definitions)})
+    pair = Pair(Encoded(image, local, valid), Encoded(text), {"queries": Encoded(definitions)})
     return pair, Facts(torch.arange(3), targets=targets), leaves
 
 
@@ -54,7 +54,7 @@ def slow_queries(objective: Kad, pair: Pair, facts: Facts) -> torch.Tensor:
         for memory, truth in zip(memories, truths, strict=True):
             for f in range(2):
                 if truth[f] == truth[f]:
-                    query = pair.others["definitions"].pooled[f]
+                    query = pair.others["queries"].pooled[f]
                     answer = objective.decoder(query[None], memory[None])[0][0, 0]
                     p = objective.existence(answer)[0].sigmoid()
                     each.append(-(p if truth[f] else 1 - p).log())
@@ -139,6 +139,6 @@ def test_what_is_wrong_is_said() -> None:
         build(variant="theirs")
     with pytest.raises(ValueError, match="local vectors"):
         build()(Pair(Encoded(torch.ones(3, 8)), pair.text, pair.others), facts)
-    three = {"definitions": Encoded(torch.ones(3, 8))}
+    three = {"queries": Encoded(torch.ones(3, 8))}
     with pytest.raises(ValueError, match="2 findings needs a definition, got 3"):
         build()(Pair(pair.image, pair.text, three), facts)

@@ -26,7 +26,7 @@ def sample() -> tuple[Pair, Facts, list[torch.Tensor]]:
     location[1, 0, 2] = 1  # said of a finding that is not stated: does not count
     rows = torch.arange(3)
     targets = {"study": rows, "owner": rows, "text": rows}
-    others = {"definitions": Encoded(definitions), "places": Encoded(places)}
+    others = {"queries": Encoded(definitions), "places": Encoded(places)}
     pair = Pair(Encoded(image, local), Encoded(text), others)
     facts = Facts(rows, targets=targets | {"findings": FINDINGS, "location": location})
     return pair, facts, leaves
@@ -43,7 +43,7 @@ def slow(objective: MedKlip, pair: Pair, facts: Facts, *, official: bool) -> tor
     exists, where = [], []
     for b in range(3):
         for f in range(3):
-            query = pair.others["definitions"].pooled[f]
+            query = pair.others["queries"].pooled[f]
             answer = objective.decoder(query[None], local[b : b + 1])[0][0, 0]
             truth = findings[b, f].item()
             if truth == truth:
@@ -86,7 +86,7 @@ def test_the_global_contrast_is_clips() -> None:
 
 def test_weights_of_zero_need_nothing() -> None:
     needs = build(place_weight=0.0, clip_weight=0.0).needs
-    assert needs == {"image.local", "definitions.pooled", "facts.findings"}
+    assert needs == {"image.local", "queries.pooled", "facts.findings"}
 
 
 def test_random_negatives_only_in_training() -> None:
@@ -144,6 +144,6 @@ def test_what_is_wrong_is_said() -> None:
         build(variant="theirs")
     with pytest.raises(ValueError, match="local vectors"):
         build()(Pair(Encoded(torch.ones(3, 8)), pair.text, pair.others), facts)
-    two = {**pair.others, "definitions": Encoded(torch.ones(2, 8))}
+    two = {**pair.others, "queries": Encoded(torch.ones(2, 8))}
     with pytest.raises(ValueError, match="3 findings needs a definition, got 2"):
         build()(Pair(pair.image, pair.text, two), facts)

@@ -1,7 +1,8 @@
 """Which column of a table plays which role.
 
 Roles: `image` (one or more columns), `text`, `text:NAME`, `patient`, `study`, `view`, `split`,
-`label:NAME`, `label=COL,COL`, `labels` (one cell with several names), `meta=COL,COL`, `meta:NAME`.
+`label:NAME`, `label=COL,COL`, `labels` (one cell with several names), `meta=COL,COL`, `meta:NAME`,
+`signal` (a file of a recording over time, one a study).
 Columns named `text:NAME`, `label:NAME` or `meta:NAME` are understood without a map.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 
 from asclip.errors import DataError, nearest
 
-SINGLE = ("patient", "study", "view", "split", "labels")
+SINGLE = ("patient", "study", "view", "split", "labels", "signal")
 SEVERAL = ("image", "text", "label", "meta")
 PREFIXES = ("text:", "label:", "meta:")
 REQUIRED = ("image", "patient")
@@ -29,12 +30,13 @@ class Columns:
     view: str | None = None
     split: str | None = None
     labels: str | None = None
+    signal: str | None = None
     label: dict[str, str] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
 
     def used(self) -> tuple[str, ...]:
         """Every column that is read, each once."""
-        singles = [self.patient, self.study, self.view, self.split, self.labels]
+        singles = [self.patient, *(getattr(self, role) for role in SINGLE)]
         texts = [name for columns in self.texts.values() for name in columns]
         found = [*self.image, *texts, *singles, *self.label.values(), *self.meta.values()]
         return tuple(dict.fromkeys(name for name in found if name))

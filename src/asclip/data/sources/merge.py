@@ -24,6 +24,7 @@ class Draft:
     labels: dict[str, float] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
     split: str | None = None
+    signal: str | None = None
 
 
 class Merge:
@@ -128,6 +129,16 @@ class Merge:
             self.differing += bool(value) and kept != value
             draft.meta[name] = kept
         self._split(draft, row, cells)
+        self._signal(draft, row, cells)
+
+    def _signal(self, draft: Draft, row: int, cells: dict[str, Cell]) -> None:
+        path = _text(cells[self.columns.signal]) if self.columns.signal else ""
+        if path and draft.signal and path != draft.signal:
+            raise DataError(
+                f"{self.table}: a study has one signal; data rows {draft.row} and {row} of one "
+                "study name two. Keep one of them, or leave the other cell blank"
+            )
+        draft.signal = draft.signal or path or None
 
     def _split(self, draft: Draft, row: int, cells: dict[str, Cell]) -> None:
         if not self.columns.split:
@@ -168,6 +179,7 @@ class Merge:
                 labels=dict(draft.labels),
                 meta={name: draft.meta.get(name) or None for name in facts},
                 split=draft.split,
+                signal=draft.signal,
             )
             for key, draft in self.drafts.items()
         ]

@@ -1,21 +1,24 @@
 """Findings as queries: a decoder asks an image whether each defined finding is there, and where.
 
-    o_bf = decoder(definition_f; regions of image b),    existence: BCE(w . o_bf + c, finding_bf)
+    o_bf = decoder(query_f; regions of image b),    existence: BCE(w . o_bf + c, finding_bf)
     position: -1/|P| sum_{a in P} log softmax_a(s cos(W o_bf, place_a)),  P = where b has f
     L = existence + w_place * position + w_clip * CLIP
 
 Paper    MedKLIP, Wu et al. 2023 (ICCV), arXiv:2301.02228
-Takes    image.local [B, N, D], definitions.pooled [F, D], places.pooled [A, D], facts.findings,
-         facts.location; with `clip_weight` > 0 image.pooled [B, D] and text.pooled [M, D]
+Takes    image.local [B, N, D], queries.pooled [F, D] (or definitions.pooled), places.pooled [A, D],
+         facts.findings, facts.location; with `clip_weight` > 0 image.pooled and text.pooled [M, D]
 Gives    total; parts existence, position (w_place > 0), clip, scale (w_clip > 0)
 Equals   its clip part is clip.py
 Differs  position similarities are cosines with a learned scale, `variant="official"` the code's dot
          products; all other places are negatives, in the code 7 random ones (`negatives=7`, drawn
          in training only), and several true places share the weight. One logit with a sigmoid
-         stands for the two-way softmax. Queries do not see each other, so that the score of a text
-         is the same beside any other text; `self_attention=True` as published. The paper has no
-         global contrast: its pooled vectors would stay untrained and retrieval a matter of chance,
-         so `clip_weight` is 1 (0: as published, and no paired text is needed).
+         stands for the two-way softmax. A query is one of a finding's wordings, another in each
+         step (published: `ask="definitions"`; then a task must ask by definitions, too).
+         Queries do not see each other, so that the score of a text is the same beside any other
+         text; `self_attention=True` as published. The decoder has 2 layers (published: 4), see
+         kad.py. The paper has no global contrast: its pooled vectors would stay untrained and
+         retrieval a matter of chance, so `clip_weight` is 1 (0: as published, and no paired text is
+         needed); `score` adds its logit, see asking.py (published: `answer="query"`)
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from asclip.errors import ModelError
+from asclip.pretrain.asking import QUERIES, check_choices, contrast_logits, regions, texts_of
 from asclip.pretrain.decoder import Decoder
 from asclip.pretrain.terms import (
     contrast,
@@ -32,6 +35,7 @@ from asclip.pretrain.terms import (
     log_scale,
     relation,
     relation_needs,
+    rows,
     scale_of,
     unit,
 )
@@ -58,7 +62,7 @@ def drawn(location: Tensor, count: int) -> Tensor:
 
 
 class MedKlip(nn.Module):
-    """MedKLIP's objective for joint width D; its `score` is the existence logit of a text."""
+    """MedKLIP's objective for joint width D; its `score` is what a query says of a text."""
 
     # A score is the log-odds of a finding: what a query denies is not asked, see tasks.zero_shot.
     existence_score = True
@@ -67,7 +71,7 @@ class MedKlip(nn.Module):
         self,
         width: int,
         *,
-        layers: int = 4,
+        layers: int = 2,
         heads: int = 4,
         hidden: int = 1024,
         self_attention: bool = False,
@@ -75,13 +79,14 @@ class MedKlip(nn.Module):
         place_weight: float = 1.0,
         clip_weight: float = 1.0,
         negatives: int = 0,
+        ask: str = "wordings",
+        answer: str = "both",
         variant: str = "paper",
         same_text: str = "positive",
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
-        if variant not in ("paper", "official"):
-            raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
+        check_choices(variant, ask, answer)
         self.decoder = Decoder(
             width, layers=layers, heads=heads, hidden=hidden, self_attention=self_attention
         )
@@ -89,19 +94,14 @@ class MedKlip(nn.Module):
         self.log_scale, self.log_place_scale = log_scale(temperature), log_scale(temperature)
         self.place_weight, self.clip_weight = place_weight, clip_weight
         self.negatives, self.variant = negatives, variant
+        self.queries, self.answer = QUERIES[ask], answer
         self.same_text, self.same_patient = same_text, same_patient
-        needs = {"image.local", "definitions.pooled", "facts.findings"}
+        needs = {"image.local", f"{self.queries}.pooled", "facts.findings"}
         if place_weight > 0:
             needs |= {"places.pooled", "facts.location"}
         if clip_weight > 0:
             needs |= {"image.pooled", "text.pooled"} | relation_needs(same_text, same_patient)
         self.needs = frozenset(needs)
-
-    def ask(self, image: Encoded, queries: Tensor) -> Tensor:
-        """The decoder's answer [B, Q, D] to query texts [Q, D]."""
-        if image.local is None:
-            raise ValueError("medklip needs local vectors of the image; got None")
-        return self.decoder(queries.float(), image.local.float(), image.valid)[0]
 
     def _position(self, answers: Tensor, places: Tensor, facts: Facts) -> Tensor:
         location, findings = facts.targets["location"], facts.targets["findings"]
@@ -115,13 +115,12 @@ class MedKlip(nn.Module):
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images."""
-        findings, definitions = facts.targets["findings"], pair.others["definitions"].pooled
-        if len(definitions) != findings.shape[1]:
-            raise ValueError(
-                f"each of the {findings.shape[1]} findings needs a definition, got "
-                f"{len(definitions)}; give one text a finding, in the same order"
-            )
-        answers = self.ask(pair.image, definitions)
+        findings = facts.targets["findings"]
+        queries, tokens = (
+            texts_of(pair, self.queries, findings.shape[1]),
+            regions(pair.image, "medklip"),
+        )
+        answers = self.decoder.ask(queries, tokens, pair.image.valid, ~torch.isnan(findings))
         total = known_bce(self.existence(answers)[..., 0], findings)
         parts = {"existence": total}
         if self.place_weight > 0:
@@ -131,12 +130,16 @@ class MedKlip(nn.Module):
             words = {"same_text": self.same_text, "same_patient": self.same_patient}
             pairs = relation(facts, len(pair.text.pooled), **words)
             parts["scale"] = scale_of(self.log_scale)
-            cosine = unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
-            parts["clip"] = torch.stack(contrast(parts["scale"] * cosine, pairs)).mean()
+            logits = contrast_logits(pair.image, rows(pair.text, pairs.texts), parts["scale"])
+            parts["clip"] = torch.stack(contrast(logits, pairs)).mean()
             total = total + self.clip_weight * parts["clip"]
         return Loss(total, {name: part.detach() for name, part in parts.items()})
 
     @torch.no_grad()
     def score(self, image: Encoded, text: Encoded) -> Tensor:
-        """Existence logits [B, C]: each class text asks each image."""
-        return self.existence(self.ask(image, text.pooled))[..., 0]
+        """Logits [B, C] of C texts: existence, plus the contrast's (`answer="both"`)."""
+        answers, _ = self.decoder(text.pooled.float(), regions(image, "medklip"), image.valid)
+        logits = self.existence(answers)[..., 0]
+        if self.answer == "query" or self.clip_weight == 0:
+            return logits
+        return logits + contrast_logits(image, text, scale_of(self.log_scale))

@@ -1,7 +1,7 @@
 """Two streams over an image's regions, what (pathology) and where (anatomy), and their agreement.
 
     m = W x + c,   x_path = m * x,   x_anat = (1 - m) * x
-    P = decoder(definitions; x_path) [B, F, D],   Q = decoder'(places; x_anat) [B, A, D]
+    P = decoder(queries; x_path) [B, F, D],   Q = decoder'(places; x_anat) [B, A, D]
     L = BCE(w.P, findings) + BCE(w'.Q, affected) + w_proto * (proto(P, places) + proto(Q, findings))
         + w_intra * BCE(P_f . Q_a / sqrt(D), location_fa) + w_clip * CLIP
 
@@ -10,14 +10,16 @@ place's findings) among the texts of the untrue ones. A place is affected if a p
 there; that is unknown where nothing is stated, or a present finding has no place.
 
 Paper    MeDSLIP, Fan et al. 2024, arXiv:2403.10635
-Takes    image.local [B, N, D], definitions.pooled [F, D], places.pooled [A, D], facts.findings,
-         facts.location; with `clip_weight` > 0 image.pooled and text.pooled
+Takes    image.local [B, N, D], queries.pooled [F, D] (or definitions.pooled), places.pooled [A, D],
+         facts.findings, facts.location; with `clip_weight` > 0 image.pooled and text.pooled
 Gives    total; parts findings, places, prototypes, intra; clip, scale (w_clip > 0)
 Differs  prototypes are compared by cosine with a learned scale against all untrue counterparts and
          intra-image products are divided by sqrt(D); `variant="official"` takes plain dot products
          (the code further draws 7 negatives at random). Streams are formed in the joint space, and
-         queries do not see each other unless `self_attention`. The paper has no global contrast
-         (`clip_weight=0`), which leaves the pooled vectors untrained.
+         queries do not see each other unless `self_attention`. A query is one of a finding's
+         wordings, and the decoders have 2 layers, see kad.py (published: `ask="definitions"`,
+         4). The paper has no global contrast (`clip_weight=0`), which leaves the pooled vectors
+         untrained; `score` adds its logit, see asking.py (published: `answer="query"`)
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from asclip.errors import ModelError
+from asclip.pretrain.asking import QUERIES, check_choices, contrast_logits, regions, texts_of
 from asclip.pretrain.decoder import Decoder
 from asclip.pretrain.terms import (
     contrast,
@@ -34,6 +36,7 @@ from asclip.pretrain.terms import (
     mean_valid,
     relation,
     relation_needs,
+    rows,
     scale_of,
     unit,
 )
@@ -69,7 +72,7 @@ def prototypes(logits: Tensor, true: Tensor) -> Tensor:
 
 
 class MedSlip(nn.Module):
-    """MeDSLIP's objective for joint width D; its `score` is the pathology stream's logit."""
+    """MeDSLIP's objective for joint width D; its `score` asks the pathology stream."""
 
     # A score is the log-odds of a finding: what a query denies is not asked, see tasks.zero_shot.
     existence_score = True
@@ -78,7 +81,7 @@ class MedSlip(nn.Module):
         self,
         width: int,
         *,
-        layers: int = 4,
+        layers: int = 2,
         heads: int = 4,
         hidden: int = 1024,
         self_attention: bool = False,
@@ -86,13 +89,14 @@ class MedSlip(nn.Module):
         prototype_weight: float = 1.0,
         intra_weight: float = 1.0,
         clip_weight: float = 1.0,
+        ask: str = "wordings",
+        answer: str = "both",
         variant: str = "paper",
         same_text: str = "positive",
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
-        if variant not in ("paper", "official"):
-            raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
+        check_choices(variant, ask, answer)
         sizes = {"layers": layers, "heads": heads, "hidden": hidden}
         self.mask = nn.Linear(width, width)
         self.finding_decoder = Decoder(width, **sizes, self_attention=self_attention)
@@ -102,8 +106,9 @@ class MedSlip(nn.Module):
         self.log_scale, self.log_prototype_scale = log_scale(temperature), log_scale(temperature)
         self.prototype_weight, self.intra_weight = prototype_weight, intra_weight
         self.clip_weight, self.variant = clip_weight, variant
+        self.queries, self.answer = QUERIES[ask], answer
         self.same_text, self.same_patient = same_text, same_patient
-        needs = {"image.local", "definitions.pooled", "places.pooled"}
+        needs = {"image.local", f"{self.queries}.pooled", "places.pooled"}
         needs |= {"facts.findings", "facts.location"}
         if clip_weight > 0:
             needs |= {"image.pooled", "text.pooled"} | relation_needs(same_text, same_patient)
@@ -111,9 +116,7 @@ class MedSlip(nn.Module):
 
     def streams(self, image: Encoded) -> tuple[Encoded, Encoded]:
         """The pathology and the anatomy stream of an image; pooled is the mean over its regions."""
-        if image.local is None:
-            raise ValueError("medslip needs local vectors of the image; got None")
-        x = image.local.float()
+        x = regions(image, "medslip")
         mask = self.mask(x)
         both = (mask * x, (1 - mask) * x)
         what, where = (Encoded(mean_valid(s, image.valid), s, image.valid) for s in both)
@@ -126,17 +129,18 @@ class MedSlip(nn.Module):
 
     def _terms(self, pair: Pair, facts: Facts) -> dict[str, Tensor]:
         findings, location = facts.targets["findings"], facts.targets["location"]
-        definitions = pair.others["definitions"].pooled.float()
+        definitions = texts_of(pair, self.queries, findings.shape[1])
         places = pair.others["places"].pooled.float()
-        if (len(definitions), len(places)) != tuple(location.shape[1:]):
+        if len(places) != location.shape[2]:
             raise ValueError(
-                f"each finding and place needs a text, {tuple(location.shape[1:])}, got "
-                f"{(len(definitions), len(places))}; give them in the order of facts.location"
+                f"each of the {location.shape[2]} places needs a text, got {len(places)}; give "
+                "them in the order of facts.location"
             )
         what, where = self.streams(pair.image)
         assert what.local is not None
         assert where.local is not None
-        p, _ = self.finding_decoder(definitions, what.local, what.valid)  # [B, F, D]
+        known = ~torch.isnan(findings)
+        p = self.finding_decoder.ask(definitions, what.local, what.valid, known)  # [B, F, D]
         q, _ = self.place_decoder(places, where.local, where.valid)  # [B, A, D]
         at = (location > 0) & (findings == 1)[..., None]
         root = 1.0 if self.variant == "official" else p.shape[-1] ** 0.5
@@ -158,15 +162,17 @@ class MedSlip(nn.Module):
             words = {"same_text": self.same_text, "same_patient": self.same_patient}
             pairs = relation(facts, len(pair.text.pooled), **words)
             parts["scale"] = scale_of(self.log_scale)
-            cosine = unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
-            parts["clip"] = torch.stack(contrast(parts["scale"] * cosine, pairs)).mean()
+            logits = contrast_logits(pair.image, rows(pair.text, pairs.texts), parts["scale"])
+            parts["clip"] = torch.stack(contrast(logits, pairs)).mean()
             total = total + self.clip_weight * parts["clip"]
         return Loss(total, {name: part.detach() for name, part in parts.items()})
 
     @torch.no_grad()
     def score(self, image: Encoded, text: Encoded) -> Tensor:
-        """Existence logits [B, C] of class texts, asked of the pathology stream."""
+        """Logits [B, C] of C texts: what the pathology stream answers, plus the contrast's."""
         what, _ = self.streams(image)
-        assert what.local is not None
-        answers, _ = self.finding_decoder(text.pooled.float(), what.local, what.valid)
-        return self.finding_head(answers)[..., 0]
+        answers, _ = self.finding_decoder(text.pooled.float(), regions(what, "medslip"), what.valid)
+        logits = self.finding_head(answers)[..., 0]
+        if self.answer == "query" or self.clip_weight == 0:
+            return logits
+        return logits + contrast_logits(image, text, scale_of(self.log_scale))

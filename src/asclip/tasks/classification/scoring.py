@@ -96,17 +96,7 @@ def evaluate_decisions(
         LeakageError: a patient is in both predictions.
         DataError: the two have different labels.
     """
-    shared = set(predictions.patient) & set(validation.patient)
-    if shared:
-        raise LeakageError(
-            f"thresholds must be chosen on other patients than those scored; {len(shared)} are in "
-            "both predictions; pass the predictions of the validation split"
-        )
-    if predictions.labels != validation.labels:
-        raise DataError(
-            f"validation must have the labels {list(predictions.labels)}, got "
-            f"{list(validation.labels)}; predict both splits with one task"
-        )
+    check_apart(predictions, validation)
     draw = _Draw(predictions, resamples)
     scores = []
     for name, metric in (("f1", classification.f1), ("mcc", classification.mcc)):
@@ -122,6 +112,21 @@ def evaluate_decisions(
         chance = np.full(len(values), np.nan)
         scores += _per_label(predictions, name, (values, samples, chance), draw=draw)
     return scores
+
+
+def check_apart(predictions: Predictions, validation: Predictions) -> None:
+    """Refuse validation predictions of the same patients, or of other labels."""
+    shared = set(predictions.patient) & set(validation.patient)
+    if shared:
+        raise LeakageError(
+            f"thresholds must be chosen on other patients than those scored; {len(shared)} are in "
+            "both predictions; pass the predictions of the validation split"
+        )
+    if predictions.labels != validation.labels:
+        raise DataError(
+            f"validation must have the labels {list(predictions.labels)}, got "
+            f"{list(validation.labels)}; predict both splits with one task"
+        )
 
 
 def _decisions(

@@ -66,6 +66,9 @@ class ZeroShot:
         facts |= truth.notes | {
             "kind": self.prompts.kind,
             "temperature": _multiplier(model, self.temperature),
+            "labels_without_probability": [
+                label for label in asked.labels if not is_log_odds(model, asked, label)
+            ],
             "studies_not_scored": int(np.isnan(scores[:, columns]).any(axis=1).sum()),
         }
         return Predictions(scores, truth.values, truth.labels, **who(data), provenance=facts)
@@ -112,12 +115,18 @@ def score_encoded(model: Any, images: Encoded, prompts: PromptSet) -> np.ndarray
     A multi-label class without negative prompts has its plain similarity, see `log_odds`.
     """
     scores = log_odds(model, images, prompts)
-    for k, part in enumerate(prompts.classes.values()):
-        if prompts.single_label or part.negative or getattr(model, "scores_existence", False):
+    for k, label in enumerate(prompts.classes):
+        if is_log_odds(model, prompts, label):
             # exp of a negative number only: no overflow however sure the model is.
             small = np.exp(-np.abs(scores[:, k]))
             scores[:, k] = np.where(scores[:, k] < 0, small, 1.0) / (1.0 + small)
     return scores
+
+
+def is_log_odds(model: Any, prompts: PromptSet, label: str) -> bool:
+    """Whether the score of a class is a log-odds; else it is a plain similarity."""
+    negative = prompts.classes[label].negative
+    return bool(prompts.single_label or negative or getattr(model, "scores_existence", False))
 
 
 def _multiplier(model: Any, temperature: bool | float) -> float:

@@ -87,7 +87,14 @@ class Retrieval:
         return [
             score
             for way in range(len(DIRECTIONS))
-            for score in _evaluate_way(predictions, way, self.resamples)
+            for score in evaluate_way(
+                predictions,
+                way,
+                DIRECTIONS[way],
+                resamples=self.resamples,
+                blocks=DIRECTIONS[way] == "image_to_text",
+                why="no study of this split has an image and a text of its own",
+            )
         ]
 
     def _texts(self, data: Any) -> tuple[list[str], np.ndarray]:
@@ -154,9 +161,14 @@ def _tops(way: str, ranked: Ranked | None, rows: np.ndarray, number: int) -> dic
     return {f"{way}_top": top, f"{way}_top_hits": hits, f"{way}_top_similarity": close}
 
 
-def _evaluate_way(predictions: Predictions, way: int, resamples: int) -> list[Score]:
-    """The records of one direction."""
-    rank, relevant = predictions.scores[:, way], predictions.truth[:, way]
+def evaluate_way(
+    predictions: Predictions, column: int, way: str, *, resamples: int, blocks: bool, why: str
+) -> list[Score]:
+    """The records of one direction, whose ranks are a `column` of the predictions.
+
+    `blocks` as in `metrics.chance`; `why` says what is missing where no study is asked.
+    """
+    rank, relevant = predictions.scores[:, column], predictions.truth[:, column]
     pool = int(str(predictions.provenance["pool"]))
     asked = ~np.isnan(rank)
     counts = relevant[asked].astype(np.int64)
@@ -167,7 +179,6 @@ def _evaluate_way(predictions: Predictions, way: int, resamples: int) -> list[Sc
     columns[~asked] = np.nan
     names = [*(f"R@{k}" for k in CUTS), "MRR", "median_rank"]
     values = [*mean_of_defined(columns), median_rank(rank)]
-    blocks = DIRECTIONS[way] == "image_to_text"
     chances = [*(chance_recall_at_k(pool, counts, k, blocks=blocks) for k in CUTS)]
     chances += [chance_reciprocal_rank(pool, counts, blocks=blocks)]
     chances += [chance_median_rank(pool, counts, blocks=blocks)]
@@ -181,11 +192,10 @@ def _evaluate_way(predictions: Predictions, way: int, resamples: int) -> list[Sc
         intervals.append(
             interval(lambda _, r: median_rank(r), rank[asked], rank[asked], rng=rng, **keywords)
         )
-    why = "" if asked.any() else "no study of this split has an image and a text of its own"
     return [
         record(
-            predictions, f"{DIRECTIONS[way]}_{name}", label="", value=float(value), low=float(low),
-            high=float(high), n=int(asked.sum()), why_nan=why, pool=pool,
+            predictions, f"{way}_{name}", label="", value=float(value), low=float(low),
+            high=float(high), n=int(asked.sum()), why_nan="" if asked.any() else why, pool=pool,
             chance=None if np.isnan(chance) else float(chance),
         )
         for name, value, (low, high), chance in zip(names, values, intervals, chances, strict=True)

@@ -1,0 +1,69 @@
+"""What a few-shot experiment asks, and a data set's answer: features and truth of its studies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from asclip.adapt.interface import Examples
+from asclip.data.prompts import PromptSet
+from asclip.errors import DataError
+from asclip.tasks.classification.truth import class_truth, label_truth, truth_of
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a prompt set of those classes that training and validation can answer."""
+
+    prompts: PromptSet
+
+    @classmethod
+    def of(
+        cls, train: Any, validation: Any, prompts: PromptSet, say: Callable[[str], None]
+    ) -> Question:
+        """The classes to ask for; `say` is told which labels are left out.
+
+        Raises:
+            DataError: none is left.
+        """
+        truth = truth_of(prompts, train)
+        asked = [name for name in truth.labels if name in prompts.classes]
+        if prompts.single_label:
+            return cls(prompts.only(*asked))
+        values = {name: truth.values[:, truth.labels.index(name)] for name in asked}
+        kept = [name for name in asked if {0.0, 1.0} <= set(values[name])]
+        left = [name for name in asked if name not in kept]
+        if not kept:
+            raise DataError(
+                f"{train.name}: prompt set {prompts.name} must have a label that some training "
+                f"study has and another is known not to have, got none of {', '.join(asked)}; "
+                "ingest labels of both kinds (1 and 0)"
+            )
+        if left:
+            say(f"left out, as training has one side only: {', '.join(left)}")
+        return cls(prompts.only(*kept))
+
+    def truth(self, part: Any) -> np.ndarray:
+        """Truth [n, K] of the studies of `part`."""
+        if self.prompts.single_label:
+            return class_truth(self.prompts, part, classes=self.prompts.labels).values
+        found = label_truth(self.prompts, part)
+        return found.values[:, [found.labels.index(name) for name in self.prompts.labels]]
+
+
+def embeddings(model: Any, part: Any) -> Tensor:
+    """[n, D] float32 unit-length features; NaN for a study without an image."""
+    return functional.normalize(model.encode_images(part, local=False).pooled.float(), dim=1)
+
+
+def examples(features: Tensor, truth: np.ndarray) -> Examples:
+    """The studies that have an image and something known."""
+    known = torch.from_numpy(truth).float()
+    rows = features.isfinite().all(1) & (~known.isnan()).any(1)
+    return Examples(features[rows], known[rows])
