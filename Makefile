@@ -29,8 +29,9 @@ setup: $(VENV)/.installed
 demo: setup
 	$(BIN)/asclip demo --out runs/demo
 
+# One thread a process: two processes of two threads each wait for one another on two cores.
 test: setup
-	$(BIN)/python -m pytest -n 2 -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
 
 lint: setup
 	$(BIN)/ruff format --check src tests benchmarks examples

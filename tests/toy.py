@@ -66,6 +66,9 @@ OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
     "prior": lambda: Prior(WIDTH, 4, prototypes=6, queries=4, layers=1, heads=2, temperature=0.1),
     "prior-bank": lambda: Prior(WIDTH, stage=2, prototypes=6, heads=2, temperature=0.1),
     "carzero": lambda: CarZero(WIDTH, layers=2, heads=2, hidden=16, head=(16, 8)),
+    "carzero-official": lambda: CarZero(
+        WIDTH, layers=2, heads=2, hidden=16, head=(16, 8), variant="official"
+    ),
     "tier": Tier,
     "tier-official": lambda: Tier(variant="official"),
     "medclip": MedClip,
@@ -88,6 +91,7 @@ OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
         WIDTH, layers=1, hidden=16, clip_weight=0, variant="official"
     ),
     "kad": lambda: Kad(WIDTH, layers=1, hidden=16),
+    "kad-definitions": lambda: Kad(WIDTH, layers=1, hidden=16, ask="definitions"),
     "kad-official": lambda: Kad(
         WIDTH, layers=1, hidden=16, variant="official", self_attention=True
     ),

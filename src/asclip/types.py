@@ -174,8 +174,8 @@ class Batch:
 
     "signal" is among the images: [B, L, T] float32 as in the file, NaN where a sample is not known
     and throughout where a study has none.
-    `knowledge` holds texts of the run, not of its studies ("definitions", "places"): every process
-    has all of them, and they are not gathered.
+    `knowledge` holds texts of the run, not of its studies ("definitions", "queries", "places"):
+    every process has all of them, and they are not gathered.
     """
 
     images: Mapping[str, Tensor | Encoded]

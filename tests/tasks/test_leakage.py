@@ -35,7 +35,7 @@ def planted(toy_data: Any, toy_model: Any) -> Callable[..., tuple[Any, Any]]:
             where = torch.tensor([leak, leak, 1.0, 1.0, 1.0])
             return Encoded(what * x + noise), Encoded(where * x + noise)
 
-        model.streams = parted if streams else None
+        model.disentangle = parted if streams else None
         model.encode_images = lambda data, **_: Encoded(
             torch.tensor(data.vectors, dtype=torch.float32)
         )

@@ -205,6 +205,21 @@ def test_a_probe_reads_what_is_there(challenge: Any) -> None:
     assert measure(Knowing(of), data, one, folder).value() == 1.0
 
 
+def test_leakage_is_read_from_the_stream_that_is_named(challenge: Any) -> None:
+    """The site is in the anatomy stream alone."""
+    data, folder, about = challenge("shortcut")
+
+    def of(part: Dataset) -> np.ndarray:
+        site = part.studies["meta:site"].to_numpy(str)
+        return np.stack([site == s for s in sorted(set(site))], 1).astype(float)
+
+    model = Knowing(of)
+    model.disentangle = lambda x: (Encoded(torch.ones_like(x.pooled)), x)
+    one = about["site from the embedding"] | {"kind": "leakage"}
+    assert measure(model, data, one | {"of": ("anatomy stream",)}, folder).value() == 1.0
+    assert measure(model, data, one | {"of": ("pathology stream",)}, folder).value() <= 0.6
+
+
 def test_unknown_kinds_and_empty_questions_are_named(challenge: Any, tmp_path: Path) -> None:
     data, folder, about = challenge("normals")
     with pytest.raises(DataError, match="a measure is one of"):

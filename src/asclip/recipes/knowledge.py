@@ -201,7 +201,7 @@ def medslip(
     settings: Settings = SENTENCES,
     labels: tuple[str, ...] = (),
     *,
-    layers: int = 2,
+    layers: int = 1,
     heads: int = 4,
     feed: int = 1024,
     self_attention: bool = False,

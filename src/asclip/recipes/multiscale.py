@@ -152,6 +152,8 @@ def carzero(
     *,
     layers: int = 4,
     heads: int = 4,
+    temperature: float = 0.07,
+    variant: str = "paper",
     same_text: str = "positive",
     same_patient: str = "negative",
 ) -> nn.Module:
@@ -160,6 +162,8 @@ def carzero(
         settings.width,
         layers=layers,
         heads=heads,
+        temperature=temperature,
+        variant=variant,
         same_text=same_text,
         same_patient=same_patient,
     )

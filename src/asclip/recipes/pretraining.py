@@ -240,5 +240,5 @@ def load(out: Path) -> Model:
     model.scorer = getattr(objective, "score", None)
     model.scores_existence = bool(getattr(objective, "existence_score", False))
     model.classifier = getattr(objective, "classify", None)
-    model.streams = getattr(objective, "streams", None)
+    model.disentangle = getattr(objective, "disentangle", None)
     return model

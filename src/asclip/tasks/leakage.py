@@ -5,7 +5,7 @@
     value      balanced accuracy; chance is 1 / classes
 
 Paper    MeDSLIP, Fan et al. 2024, arXiv:2403.10635, claims two streams that hold one each
-Takes    a model (its `streams` where the objective has them), a data set, two columns of facts
+Takes    a model (its `disentangle` where the objective has it), a data set, two columns of facts
 Gives    a score for each fact and each source: its own stream, the other one, the whole embedding
 Differs  the paper shows no such number. A stream leaks nothing if the other fact is at chance in
          it; what the whole embedding holds is the most that can leak. A model without streams has
@@ -33,12 +33,12 @@ SOURCES = (PATHOLOGY, ANATOMY, WHOLE)
 @torch.no_grad()
 def sources(model: Any, data: Any) -> dict[str, np.ndarray]:
     """Unit vectors [n, D] of every study by their source; a model without streams has one."""
-    streams = getattr(model, "streams", None)
-    if streams is None:
+    disentangle = getattr(model, "disentangle", None)
+    if disentangle is None:
         whole = unit(model.encode_images(data).pooled.numpy())
         return dict.fromkeys(SOURCES, whole)
     images = model.encode_images(data, local=True)
-    what, where = streams(images)
+    what, where = disentangle(images)
     every = zip(SOURCES, (what, where, images), strict=True)
     return {name: unit(encoded.pooled.numpy()) for name, encoded in every}
 

@@ -42,7 +42,7 @@ class Model:
     similarity of an objective that owns one (`(image, text) -> [B, C]`); None means the cosine. It
     is attached by whoever builds the objective, and is not part of `save`; the same holds for
     `classifier`, which gives label scores [B, K] of pooled images where the objective has a head,
-    and for `streams`, which parts images into what is there and where (see `tasks.leakage`).
+    and for `disentangle`, which parts images into what is there and where (see `tasks.leakage`).
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Model:
         self.scale = scale
         self.scorer = scorer
         self.classifier: Callable[..., Tensor] | None = None
-        self.streams: Callable[[Encoded], tuple[Encoded, Encoded]] | None = None
+        self.disentangle: Callable[[Encoded], tuple[Encoded, Encoded]] | None = None
         self.scores_existence = False  # the scorer gives the log-odds that a text is true
 
     @torch.no_grad()

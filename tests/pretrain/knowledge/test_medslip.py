@@ -116,7 +116,7 @@ def test_the_global_contrast_is_clips() -> None:
 
 def test_the_streams_add_up_to_the_image() -> None:
     pair, _, leaves = sample()
-    what, where = build().streams(pair.image)
+    what, where = build().disentangle(pair.image)
     assert what.local is not None
     assert where.local is not None
     torch.testing.assert_close(what.local + where.local, leaves[0])

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from asclip.errors import ModelError
+from asclip.pretrain.clip import Clip
 from asclip.pretrain.multiscale import carzero
 from asclip.pretrain.multiscale.carzero import CarZero
 from asclip.types import Encoded, Facts, Pair
@@ -22,13 +24,17 @@ def batch() -> tuple[Pair, Facts, list[torch.Tensor]]:
     return pair, facts, leaves
 
 
-def small() -> CarZero:
+def small(variant: str = "official") -> CarZero:
+    """As after some training: the last layer of the MLP is not 0."""
     torch.manual_seed(0)
-    return CarZero(8, layers=2, heads=2, hidden=16, head=(12, 6))
+    objective = CarZero(8, layers=2, heads=2, hidden=16, head=(12, 6), variant=variant)
+    torch.nn.init.normal_(objective.head[-1].weight)
+    return objective
 
 
 def slow_logit(objective: CarZero, query: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
     """One query [D] and one memory [R, D]; head by head, without the decoder's own forward."""
+    first = memory[0]
     x, memory = objective.enter(query), objective.enter(memory)
     for layer in objective.decoder.layers:
         q = layer.query(layer.norm(x))
@@ -39,14 +45,20 @@ def slow_logit(objective: CarZero, query: torch.Tensor, memory: torch.Tensor) ->
             heads.append(attention @ v[:, h])
         x = x + layer.out(torch.cat(heads))
         x = x + layer.feed(x)
-    return objective.head(objective.decoder.norm(x))[0]
+    logit = objective.head(objective.decoder.norm(x))[0]
+    if objective.variant == "official":
+        return logit
+    return logit + objective.log_scale.exp() * F.cosine_similarity(query, first, dim=0)
 
 
 @pytest.mark.parametrize("room", [1, 2**23])
-def test_both_directions_pair_by_pair(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variant", ["paper", "official"])
+def test_both_directions_pair_by_pair(
+    variant: str, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(carzero, "ROOM", room)
     pair, facts, (u, v, x, w) = batch()
-    objective = small()
+    objective = small(variant)
     loss = objective(pair, facts)
     to_text = [[slow_logit(objective, t, torch.cat([u[i : i + 1], v[i]])) for t in x]
                for i in range(4)]  # fmt: skip
@@ -70,6 +82,27 @@ def test_both_directions_pair_by_pair(room: int, monkeypatch: pytest.MonkeyPatch
     mean = torch.stack([torch.stack(a + b) for a, b in zip(to_text, to_image, strict=True)])
     mean = mean.detach().unflatten(1, (2, 4)).mean(1)
     torch.testing.assert_close(score, mean, atol=1e-5, rtol=1e-5)
+
+
+def test_it_starts_as_clip_in_both_directions() -> None:
+    pair, facts, leaves = batch()
+    objective, clip = CarZero(8, layers=2, heads=2, hidden=16, head=(12, 6)), Clip()
+    loss, twice = objective(pair, facts).total, 2 * clip(pair, facts).total
+    torch.testing.assert_close(loss, twice)
+    for a, b in zip(
+        torch.autograd.grad(loss, [leaves[0], leaves[2]], retain_graph=True),
+        torch.autograd.grad(twice, [leaves[0], leaves[2]]),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+    # The MLP is silent, not deaf: its last layer has a gradient.
+    (grad,) = torch.autograd.grad(loss, objective.head[-1].weight)
+    assert grad.abs().max() > 1e-6
+
+
+def test_an_unknown_variant_is_refused() -> None:
+    with pytest.raises(ModelError, match="variant must be 'paper' or 'official', got 'theirs'"):
+        small("theirs")
 
 
 def test_padding_changes_nothing() -> None:

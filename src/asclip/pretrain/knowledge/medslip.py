@@ -17,9 +17,11 @@ Differs  prototypes are compared by cosine with a learned scale against all untr
          intra-image products are divided by sqrt(D); `variant="official"` takes plain dot products
          (the code further draws 7 negatives at random). Streams are formed in the joint space, and
          queries do not see each other unless `self_attention`. A query is one of a finding's
-         wordings, and the decoders have 2 layers, see kad.py (published: `ask="definitions"`,
-         4). The paper has no global contrast (`clip_weight=0`), which leaves the pooled vectors
-         untrained; `score` adds its logit, see asking.py (published: `answer="query"`)
+         wordings, see kad.py (published: `ask="definitions"`), and each of the two decoders has 1
+         layer (published: 4): on 600 phantom studies 1 and 2 are alike, and places are many. The
+         paper has no global contrast (`clip_weight=0`), which leaves the pooled vectors untrained;
+         `score` adds its logit, see asking.py (published: `answer="query"`). The streams are said
+         to hold one thing each; tasks/leakage.py measures it, and on phantoms each holds both
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ class MedSlip(nn.Module):
         self,
         width: int,
         *,
-        layers: int = 2,
+        layers: int = 1,
         heads: int = 4,
         hidden: int = 1024,
         self_attention: bool = False,
@@ -114,7 +116,7 @@ class MedSlip(nn.Module):
             needs |= {"image.pooled", "text.pooled"} | relation_needs(same_text, same_patient)
         self.needs = frozenset(needs)
 
-    def streams(self, image: Encoded) -> tuple[Encoded, Encoded]:
+    def disentangle(self, image: Encoded) -> tuple[Encoded, Encoded]:
         """The pathology and the anatomy stream of an image; pooled is the mean over its regions."""
         x = regions(image, "medslip")
         mask = self.mask(x)
@@ -136,7 +138,7 @@ class MedSlip(nn.Module):
                 f"each of the {location.shape[2]} places needs a text, got {len(places)}; give "
                 "them in the order of facts.location"
             )
-        what, where = self.streams(pair.image)
+        what, where = self.disentangle(pair.image)
         assert what.local is not None
         assert where.local is not None
         known = ~torch.isnan(findings)
@@ -170,7 +172,7 @@ class MedSlip(nn.Module):
     @torch.no_grad()
     def score(self, image: Encoded, text: Encoded) -> Tensor:
         """Logits [B, C] of C texts: what the pathology stream answers, plus the contrast's."""
-        what, _ = self.streams(image)
+        what, _ = self.disentangle(image)
         answers, _ = self.finding_decoder(text.pooled.float(), regions(what, "medslip"), what.valid)
         logits = self.finding_head(answers)[..., 0]
         if self.answer == "query" or self.clip_weight == 0:

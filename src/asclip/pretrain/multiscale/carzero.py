@@ -1,17 +1,22 @@
 """Contrast of a similarity that is itself a cross-attention.
 
-    i2t_im = MLP(Decoder(query x_m, memory [u_i; v_i1 .. v_iN])),   t2i_mi the same with
-    query u_i and memory [x_m; w_m1 .. w_mT];   L = NCE(i2t) + NCE(t2i^T)
+    i2t_im = MLP(Decoder(query x_m, memory [u_i; v_i1 .. v_iN])) + s cos(u_i, x_m)
+    t2i_mi   the same with query u_i and memory [x_m; w_m1 .. w_mT];   L = NCE(i2t) + NCE(t2i^T)
 
 Paper    CARZero, Lai et al. 2024 (CVPR), arXiv:2402.17417
 Takes    image.pooled [B, D], image.local [B, N, D], text.pooled [M, D], text.local [M, T, D]
-Gives    total; parts image_memory, text_memory
-Differs  one decoder and one MLP serve both directions, as in the authors' code; their decoder has a
-         ReLU and dropout 0.1 (here GELU, none) and normalises the memory once (here in each
-         layer). Padding is no memory (code: it is). A text that several studies share is true of
-         all of them (`same_text="positive"`). The authors' rewriting of sentences as "There is
-         ..." belongs to the prompts, not to the loss. `score` is the mean of both directions, the
-         logits that were trained (code: cosine of the two decoders' outputs, in another variant).
+Gives    total; parts image_memory, text_memory, scale
+Equals   twice clip.py before the first step
+Differs  published is the MLP alone (`variant="official"`). At the start what it says of a pair is
+         1/200 of a logit, so that the towers follow noise: from scratch it stands still at a
+         learning rate of 2e-3 and learns at 2e-4 (published: 5e-5, and towers trained before). So
+         the MLP starts at 0 and is added to the cosine of the pooled vectors. One decoder and one
+         MLP serve both directions, as in the authors' code; their decoder has a ReLU and dropout
+         0.1 (here GELU, none) and normalises the memory once (here in each layer). Padding is no
+         memory (code: it is). A text that several studies share is true of all of them
+         (`same_text="positive"`). The authors' rewriting of sentences as "There is ..." belongs to
+         the prompts, not to the loss. `score` is the mean of both directions, the logits that were
+         trained (code: cosine of the two decoders' outputs, in another variant).
 """
 
 from __future__ import annotations
@@ -22,8 +27,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from asclip.errors import ModelError
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.terms import contrast, relation, relation_needs, rows
+from asclip.pretrain.terms import (
+    contrast,
+    log_scale,
+    relation,
+    relation_needs,
+    rows,
+    scale_of,
+    unit,
+)
 from asclip.types import Encoded, Facts, Loss, Pair
 
 ROOM = 2**23  # numbers in the largest tensor of a chunk of memories
@@ -40,10 +54,15 @@ class CarZero(nn.Module):
         heads: int = 4,
         hidden: int = 1024,
         head: tuple[int, ...] = (1024, 512, 256),
+        temperature: float = 0.07,
+        variant: str = "paper",
         same_text: str = "positive",
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
+        if variant not in ("paper", "official"):
+            raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
+        self.variant = variant
         self.decoder = Decoder(
             width, layers=layers, heads=heads, hidden=hidden, self_attention=False
         )
@@ -51,7 +70,12 @@ class CarZero(nn.Module):
         sizes, steps = (width, *head), []
         for a, b in pairwise(sizes):
             steps += [nn.Linear(a, b), nn.ReLU()]
-        self.head = nn.Sequential(*steps, nn.Linear(sizes[-1], 1))
+        last = nn.Linear(sizes[-1], 1)
+        if variant == "paper":
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.log_scale = log_scale(temperature)
+        self.head = nn.Sequential(*steps, last)
         self.widest = max(hidden, 2 * width, *head)
         self.same_text, self.same_patient = same_text, same_patient
         self.needs = frozenset(
@@ -72,10 +96,10 @@ class CarZero(nn.Module):
         if valid is None:
             valid = torch.ones(memory.local.shape[:2], dtype=torch.bool, device=tokens.device)
         valid = torch.cat([torch.ones_like(valid[:, :1]), valid], 1)
-        tokens, queries = self.enter(tokens), self.enter(queries.float())
+        tokens, entered = self.enter(tokens), self.enter(queries.float())
 
         def some(tokens: Tensor, valid: Tensor) -> Tensor:
-            return self.head(self.decoder(queries, tokens, valid)[0])[..., 0]
+            return self.head(self.decoder(entered, tokens, valid)[0])[..., 0]
 
         order = valid.sum(1).argsort()
         size = max(1, ROOM // (max(len(queries), tokens.shape[1]) * self.widest))
@@ -84,7 +108,10 @@ class CarZero(nn.Module):
             longest = int(valid[r].sum(1).max())
             chunk = (tokens[r, :longest], valid[r, :longest])
             parts.append(checkpoint(some, *chunk, use_reentrant=False))
-        return torch.cat(parts)[order.argsort()]
+        logits = torch.cat(parts)[order.argsort()]
+        if self.variant == "official":
+            return logits
+        return logits + scale_of(self.log_scale) * unit(memory.pooled) @ unit(queries).T
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
@@ -95,6 +122,8 @@ class CarZero(nn.Module):
         to_text = torch.stack(contrast(self.logits(pair.image, texts.pooled), pairs)).mean()
         to_image = torch.stack(contrast(self.logits(texts, pair.image.pooled).T, pairs)).mean()
         parts = {"image_memory": to_text.detach(), "text_memory": to_image.detach()}
+        if self.variant == "paper":
+            parts["scale"] = scale_of(self.log_scale).detach()
         return Loss(to_text + to_image, parts)
 
     @torch.no_grad()
