@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from asclip import cli
+from asclip.literature import cache, online, web
 
 KEY = "huang2021gloria"
 
@@ -55,9 +57,58 @@ def test_add_tells_new_from_known(capsys: pytest.CaptureFixture[str], tmp_path) 
     assert [len(found["new"]), len(found["known"])] == [1, 1]
 
 
+def test_build_writes_the_site_and_says_where(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cli.main(["papers", "build", str(tmp_path / "site"), "--no-library"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.rstrip().endswith("index.html")
+    assert (tmp_path / "site" / "atlas" / "gloria.html").exists()
+    assert "still drawing" in (tmp_path / "site" / "network.html").read_text()
+
+
+@pytest.fixture
+def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No network: every address answers from here, and what is asked is in the list."""
+    asked: list[str] = []
+    entry = (
+        "<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>http://arxiv.org/abs/2601.00001</id>"
+        "<title>New films</title><author><name>Ann Doe</name></author></entry></feed>"
+    )
+
+    def ask(self: web.Web, url: str, *, method: str = "GET") -> web.Answer:
+        asked.append(url)
+        return web.Answer(404) if url.endswith("/gone") else web.Answer(200, entry)
+
+    monkeypatch.setattr(web.Web, "ask", ask)
+    monkeypatch.setenv("ASCLIP_CACHE", str(tmp_path / "cache"))
+    return asked
+
+
+def test_add_from_a_service(capsys: pytest.CaptureFixture[str], answering: list[str]) -> None:
+    found = json.loads(out(capsys, "add", "--from", "arxiv:2601.00001", "--json"))
+    assert [paper["title"] for paper in found["new"]] == ["New films"]
+    assert answering == [online.SERVICES["arxiv"].address.format(id="2601.00001")]
+    assert len(list(cache.folder("papers").iterdir())) == 1
+
+
+def test_lint_asks_links_only_when_told(
+    capsys: pytest.CaptureFixture[str], answering: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.bib"
+    path.write_text("@misc{a, title={A}, author={Doe, Ann}, year={2026}, url={https://x.org/gone}}")
+    out(capsys, "lint", str(path))
+    assert answering == []
+    found = json.loads(out(capsys, "lint", str(path), "--links", "--json"))
+    assert [(line["key"], line["kind"]) for line in found] == [("a", "dead link")]
+
+
 @pytest.mark.parametrize(
-    "words", [["show", "nobody2000"], ["list", "--where", "year"], ["cite"], ["cite", KEY, "--all"]]
-)
+    "words", [["add"], ["add", "x.bib", "--from", "arxiv:1"], ["build", __file__, "--no-library"],
+              ["show", "nobody2000"], ["list", "--where", "year"], ["cite"],
+              ["cite", KEY, "--all"]],
+)  # fmt: skip
 def test_mistakes_are_one_message(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     assert cli.main(["papers", *words]) in (2, 4)
     assert capsys.readouterr().err.startswith("asclip: ")

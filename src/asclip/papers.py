@@ -127,24 +127,36 @@ def lint(
     file: Annotated[
         Path | None, typer.Argument(help="BibTeX, RIS, arXiv or OpenAlex file; default: sources.")
     ] = None,
+    links: Annotated[
+        bool,
+        typer.Option("--links", help="Ask every link (a network, a second a host, once a week)."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Defects of the sources and what was done, or of your own file."""
     from asclip.literature import commands
 
-    found = commands.lint(file or "")
+    found = commands.check_links(file or "") if links else commands.lint(file or "")
     terminal.print_json(found) if as_json else terminal.print_rows(f"{len(found)} rows", found)
 
 
 @app.command(epilog=EXAMPLE + "asclip papers add new.bib")
 def add(
-    file: Annotated[Path, typer.Argument(help="BibTeX, RIS, arXiv or OpenAlex file.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="BibTeX, RIS, arXiv or OpenAlex file.")
+    ] = None,
+    source: Annotated[
+        str,
+        typer.Option("--from", help="arxiv:ID, doi:ID (OpenAlex) or s2:ID, over the network."),
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Read references from a file: which are new, which are here already, what they lack."""
+    """Read references from a file or a service: which are new, which are here already."""
     from asclip.literature import commands
 
-    found = commands.bring(file)
+    if (file is None) == (not source):
+        raise AsclipError("add takes a file or --from; asclip papers add --from arxiv:2103.00020")
+    found = commands.bring(file) if file else commands.fetch(source)
     if as_json:
         return terminal.print_json(found)
     for name, rows in found.items():
@@ -152,3 +164,30 @@ def add(
             f"{name}: {len(rows)}", [{k: row.get(k, "") for k in ("key", "title")} for row in rows]
         )
     return None
+
+
+@app.command(epilog=EXAMPLE + "asclip papers build site/")
+def build(
+    folder: Annotated[Path, typer.Argument(help="A new folder, or one of an earlier build.")],
+    compare: Annotated[
+        Path | None, typer.Option(help="compare.json to show; default: the packaged results.")
+    ] = None,
+    library: Annotated[
+        bool, typer.Option(help="Bring the graph library (cache, else npm); else a still drawing.")
+    ] = True,
+) -> None:
+    """Write the literature and the methods atlas as pages that work offline."""
+    from asclip import atlas
+    from asclip.literature import cache
+    from asclip.literature.site import build as write
+    from asclip.literature.site.library import find
+
+    found = find(cache.folder("npm")) if library else None
+    if library and not found:
+        terminal.say(
+            "no graph library (neither cached nor from npm): the network is a still drawing"
+        )
+    paths = write(
+        folder, atlas.methods(), settings=atlas.settings(), compare=compare, library=found
+    )
+    terminal.say(f"{len(paths)} files written; open {folder / 'index.html'}")

@@ -237,11 +237,29 @@ def test_prompts_join_the_sentences_and_are_the_text_of_studies_without_any(data
     assert after.whole[16:].tolist() == [-1, -1]
 
 
+def test_a_text_that_names_the_modality_brings_a_sentence_that_says_it() -> None:
+    found = pieces(["Axial T2: mass in the liver. No ascites.", "Mass in the liver."])
+    after = mine(found, Unlabelled(), ["acquisition"])
+    made = [after.texts[n] for n in np.setdiff1d(after.parts[0], found.parts[0])]
+    assert made == ["Axial MR image."]
+    number = after.texts.index("Axial MR image.")
+    others = [after.texts[n] for n in after.variants[number]]
+    assert others == ["Axial MRI.", "Axial magnetic resonance imaging."]
+    np.testing.assert_array_equal(after.parts[1], found.parts[1])
+    assert after.made == 3
+    with pytest.raises(DataError, match="found nothing"):
+        mine(pieces(["Mass in the liver."]), Unlabelled(), ["acquisition"])
+
+
+class Unlabelled:
+    """Stands for a data set of which nothing is asked."""
+
+
 def test_mining_that_finds_nothing_and_an_unknown_way_are_said(tmp_path: Path) -> None:
     data = clinic(tmp_path, [{"text": f"Film{k}"} for k in range(3)])
     with pytest.raises(DataError, match="found nothing; leave it out"):
         mined(data, "shuffle")
-    with pytest.raises(DataError, match="mining must be of shuffle, eda, prompts; got 'magic'"):
+    with pytest.raises(DataError, match="mining must be of shuffle, eda, prompts, acquisition; got 'magic'"):
         mined(data, "magic")
 
 

@@ -34,7 +34,12 @@ def test_a_page_shows_every_field_and_invents_none() -> None:
     shown = commands.show("huang2021gloria")
     json.dumps(shown)
     assert shown["run it"] == ["asclip pretrain --recipe gloria"]
-    assert shown["summary"] == shown["findings"] == shown["metrics"] == "not available"
+    assert "regions that it attends to" in shown["summary"]
+    assert 0 < len(shown["findings"]) <= 7
+    assert shown["metrics"] == shown["date"] == "not available"
+    bare = commands.show("li2024medflip")
+    assert bare["summary"] == bare["findings"] == "not available"
+    assert commands.show("lai2024carzero")["date"].startswith("2024-02")
     assert "wang2022medclip" in shown["cited by"]
     assert shown["how to cite"].startswith("@inproceedings{huang2021gloria,")
     assert commands.show("qin2024freeze-2")["comments"] == "the same paper as qin2024freeze"

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from asclip.clinical import acquisition
 from asclip.data.dataset import Dataset
 from asclip.data.eda import keeps_findings, reworded
 from asclip.data.label_prompts import labelled, prompts, stated, with_places, wordings
@@ -20,7 +21,7 @@ from asclip.data.texts import Pieces, same
 from asclip.errors import DataError
 from asclip.files.report import sections, sentences
 
-WAYS = ("shuffle", "eda", "prompts")
+WAYS = ("shuffle", "eda", "prompts", "acquisition")
 EACH = 4  # variants of a text, of each kind
 _WORD = re.compile(r"\w+")
 
@@ -63,7 +64,9 @@ def mine(
     "shuffle", "eda": variants of every text, a batch brings one of them in its place. "prompts":
     sentences made of label columns and, where those do not say, of what the report states; they
     join the study's sentences, each with its wordings as variants, and a study without any text
-    gets all of them as its whole text. `rewrite` gives one more variant of a text; see `rewritten`.
+    gets all of them as its whole text. "acquisition": a sentence that says the modality and the
+    plane, where the study's own text names them ("T2 FLAIR" is magnetic resonance). `rewrite`
+    gives one more variant of a text; see `rewritten`.
 
     Raises:
         DataError: an unknown way, or nothing to add.
@@ -82,6 +85,8 @@ def mine(
             pool.vary(number, [rewritten(text, rewrite)])
     if "prompts" in ways:
         found = _prompted(found, dataset, pool, rng)
+    if "acquisition" in ways:
+        found = _acquired(found, pool)
     if ways and not pool.variants and len(pool.texts) == pool.own:
         raise DataError(
             f"mining ({', '.join(ways)}) must find something to change or to add, and found "
@@ -158,3 +163,15 @@ def _prompted(found: Pieces, dataset: Dataset, pool: _Pool, rng: np.random.Gener
             pool.vary(whole[row], [" ".join(prompts(told, rng)) for _ in range(EACH)])
         parts.append(np.unique(np.concatenate([found.parts[row], np.array(own, np.int64)])))
     return replace(found, whole=whole, parts=parts)
+
+
+def _acquired(found: Pieces, pool: _Pool) -> Pieces:
+    """With a sentence on how the image was made, where the study's whole text tells it."""
+    parts = []
+    for number, own in zip(found.whole.tolist(), found.parts, strict=True):
+        choices = acquisition.wordings(found.texts[number]) if number >= 0 else ()
+        numbers = [pool.number(text) for text in choices]
+        if numbers:
+            pool.vary(numbers[0], choices[1:])
+        parts.append(np.unique(np.concatenate([own, np.array(numbers[:1], np.int64)])))
+    return replace(found, parts=parts)

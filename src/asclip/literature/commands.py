@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from asclip.errors import DataError
-from asclip.literature import adding
+from asclip.literature import adding, cache, online
 from asclip.literature import bring as bringing
 from asclip.literature import cite as citing
+from asclip.literature import links as linking
 from asclip.literature import lint as linting
 from asclip.literature import network as networking
 from asclip.literature import related as relating
@@ -22,6 +23,7 @@ from asclip.literature.catalogue import load
 from asclip.literature.entry import Paper
 from asclip.literature.page import listing, page
 from asclip.literature.terms import key_terms
+from asclip.literature.web import Web
 
 
 def list_papers(filters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -80,6 +82,12 @@ def lint(path: str | Path = "", form: str = "") -> list[dict[str, str]]:
     return linting.computed(read(path, form))
 
 
+def check_links(path: str | Path = "", form: str = "", web: Web | None = None) -> list[dict]:
+    """Links of the catalogue, or of a file of papers, that are dead or could not be checked."""
+    papers = read(path, form) if path else load().papers
+    return linking.check(papers, web or Web(), cache.folder("links") / "answers.json")
+
+
 def read(path: str | Path, form: str = "") -> list[Paper]:
     """Every paper of a file, repeated ones too."""
     found = bringing.bring(path, (), form=form)
@@ -88,7 +96,17 @@ def read(path: str | Path, form: str = "") -> list[Paper]:
 
 def bring(path: str | Path, form: str = "") -> dict[str, list[dict[str, Any]]]:
     """{"new": papers, "known": papers with `same` (a key) and `why`} of a file."""
-    found = bringing.bring(path, load().papers, form=form)
+    return told(bringing.bring(path, load().papers, form=form))
+
+
+def fetch(word: str, web: Web | None = None) -> dict[str, list[dict[str, Any]]]:
+    """The same of a paper that a service knows by its number, such as `arxiv:2103.00020`."""
+    papers = online.fetch(word, web or Web(), cache.folder("papers"))
+    return told(bringing.sort_out(papers, load().papers))
+
+
+def told(found: bringing.Brought) -> dict[str, list[dict[str, Any]]]:
+    """New and known papers as plain values."""
     return {
         "new": [listing(paper) for paper in found.new],
         "known": [listing(paper) | {"same": key, "why": why} for paper, key, why in found.known],

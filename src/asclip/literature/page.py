@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from asclip.literature.catalogue import Catalogue
 from asclip.literature.cite import cite
 from asclip.literature.code import differences, run_it
 from asclip.literature.entry import Paper
+from asclip.literature.summaries import summary_of
 from asclip.literature.terms import key_terms
 
 NOTHING = "not available"
@@ -16,6 +18,16 @@ NOTHING = "not available"
 def known(value: Any) -> Any:
     """The value, or "not available" for an empty one."""
     return list(value) if isinstance(value, tuple) and value else value or NOTHING
+
+
+def submitted(arxiv: str) -> str:
+    """The month in which a paper came to arXiv, from its number; "" if it does not say.
+
+    >>> submitted("2103.00020v2"), submitted("")
+    ('2021-03, by its arXiv number', '')
+    """
+    found = re.match(r"(\d\d)(0[1-9]|1[0-2])\.", arxiv)
+    return f"20{found.group(1)}-{found.group(2)}, by its arXiv number" if found else ""
 
 
 def listing(paper: Paper) -> dict[str, Any]:
@@ -30,10 +42,11 @@ def listing(paper: Paper) -> dict[str, Any]:
 def page(paper: Paper, catalogue: Catalogue, *, abstract: str = "") -> dict[str, Any]:
     """All that is known of a paper, in the order in which it is read.
 
-    Asclip stores no abstracts, summaries, findings or metrics: they are "not available".
+    Summary and findings are our own words (`summaries`); abstracts and metrics are not stored.
     """
     cited = [c.cited for c in catalogue.citations if c.citing == paper.key]
     citing = [c.citing for c in catalogue.citations if c.cited == paper.key]
+    said = summary_of(paper)
     place = " / ".join(part for part in (paper.stage, paper.family, paper.leaf) if part)
     return {
         "key": paper.key,
@@ -41,7 +54,7 @@ def page(paper: Paper, catalogue: Catalogue, *, abstract: str = "") -> dict[str,
         "authors": known(paper.authors),
         "venue": known(paper.venue),
         "year": known(paper.year),
-        "date": NOTHING,
+        "date": known(submitted(paper.arxiv_id)),
         "arXiv": known(paper.arxiv_id),
         "DOI": known(paper.doi),
         "categories": place,
@@ -52,8 +65,9 @@ def page(paper: Paper, catalogue: Catalogue, *, abstract: str = "") -> dict[str,
         "link": known(paper.link),
         "code": known(paper.code),
         "comments": f"the same paper as {paper.same_as}" if paper.same_as else NOTHING,
-        "summary": NOTHING,
-        "findings": NOTHING,
+        "summary": known(said.summary),
+        "findings": known(said.findings),
+        "summary from": known(said.source),
         "metrics": NOTHING,
         "key terms": key_terms(paper, catalogue, abstract=abstract),
         "cites": known(tuple(cited)),

@@ -34,8 +34,9 @@ class Settings:
         unpaired: texts of no study (a column mapped to `text:unpaired`) join the batch, and so do
             studies without text.
         mining: more texts of the training studies, a list of "shuffle" (a report's sentences in
-            another order), "eda" (other words, the same findings) and "prompts" (sentences from
-            labels and from what a report states; all that a study without text has); "" = none.
+            another order), "eda" (other words, the same findings), "prompts" (sentences from
+            labels and from what a report states; all that a study without text has) and
+            "acquisition" (a sentence on modality and plane where a text names them); "" = none.
         facts: what a study's findings are read from: "report", "labels" (the label columns) or
             "both" (the labels where they are known).
         knowledge: JSON file of names and definitions; "" = the clinical catalogue.
@@ -112,7 +113,7 @@ class Settings:
                 raise ModelError(
                     f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}"
                 )
-        known = ("shuffle", "eda", "prompts")
+        known = ("shuffle", "eda", "prompts", "acquisition")
         if unknown := [way for way in self.ways if way not in known]:
             raise ModelError(f"mining must be a list of {', '.join(known)}; got {unknown[0]!r}")
         for name in ("width", "batch", "accumulate", "per_study", "max_tokens"):
