@@ -233,6 +233,8 @@ def load(out: Path) -> Model:
             f"from it: asclip pretrain DATA --recipe kad --text-tower {RUN}{out.name} --out RUN"
         )
     model = Model.load(out)
+    if "published" in record:  # added, not trained here: it has no objective of ours
+        return model
     settings, own = choose(record["recipe"], record["parameters"])
     objective = recipe(record["recipe"])(settings, tuple(record["labels"]), **own)
     objective.load_state_dict(load_file(out / "objective.safetensors"))

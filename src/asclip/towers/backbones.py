@@ -1,13 +1,17 @@
 """Image backbones behind one interface: pixels -> raw `Encoded`.
 
-Every backbone gives a token grid `local` [B, N, F] and a summary `pooled` [B, 2 F]; of volumes the
-grid is (d, h, w), row by row within slice by slice:
+Every backbone gives a token grid `local` [B, N, F] and a summary `pooled`; of volumes the grid is
+(d, h, w), row by row within slice by slice:
 
-    summary "average+max"   mean and maximum over the grid (convolutional networks)
-    summary "class+average" the class token and the mean over patches (transformers that have one)
+    summary "both"     [B, 2 F]: the class token and the mean over patches (transformers that have
+                       one), or mean and maximum over the grid
+    summary "first"    [B, F]: the first token, be it a class token or not
+    summary "average"  [B, F]: the mean over the grid
+    summary "head"     [B, F]: the network's own attention pooling (SigLIP)
 
-`spread` writes each local vector in the space of the summary, so that one projection serves both
-and phrases can be located on an image even when the objective saw only pooled vectors.
+The last three are what published models have. `spread` writes each local vector in the space of
+the summary, so that one projection serves both and phrases can be located on an image even when the
+objective saw only pooled vectors.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from asclip.towers.convnet import ConvNet
 from asclip.towers.volume import VOLUMES, VolumeNet
 from asclip.types import Encoded
 
+SUMMARIES = ("both", "first", "average", "head")
 CONVNETS: dict[str, dict[str, Any]] = {
     "micro": {"widths": (16, 32, 64, 128), "depths": (1, 1, 1, 2), "stem": 8},
     "tiny": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 2), "stem": 16},
@@ -49,14 +54,21 @@ TO_PICTURES = (
 class Backbone(nn.Module):
     """A network and how to read its output; `channels` is what it takes.
 
-    `features` is the width of the raw summary (2 F), `local_features` that of a local vector (F),
+    `features` is the width of the raw summary, `local_features` that of a local vector (F),
     `grid` the rows and columns of the local vectors (of volumes slices, rows and columns) at the
     `size` (H, W) or (Z, H, W) it was built for.
     """
 
-    def __init__(self, net: nn.Module, channels: int, size: tuple[int, ...]) -> None:
+    def __init__(
+        self, net: nn.Module, channels: int, size: tuple[int, ...], summary: str = "both"
+    ) -> None:
         super().__init__()
+        if summary not in SUMMARIES or (summary == "head" and not hasattr(net, "head")):
+            raise ModelError(
+                f"this image backbone has no summary {summary!r}; {nearest(summary, [*SUMMARIES])}"
+            )
         self.net = net
+        self.summary = summary
         self.channels = channels
         self.axes = len(size)
         self.has_class_token = False
@@ -72,7 +84,7 @@ class Backbone(nn.Module):
             net.train(training)
         self.grid, self.has_class_token = _layout(tokens, size, net)
         self.local_features = int(tokens.shape[-1])
-        self.features = 2 * self.local_features
+        self.features = self.local_features * (2 if summary == "both" else 1)
 
     def _tokens(self, x: Tensor) -> Tensor:
         out = self.net(x, **self.options)
@@ -110,13 +122,29 @@ class Backbone(nn.Module):
         elif self.has_class_token:
             extra = tokens.shape[1] - math.prod(self.grid)
             first, tokens = tokens[:, 0], tokens[:, extra:]
+        return Encoded(self._sum_up(tokens, first), tokens if local else None)
+
+    def _sum_up(self, tokens: Tensor, first: Tensor | None) -> Tensor:
+        if self.summary == "head":
+            return self.net.head(tokens)  # pyright: ignore[reportCallIssue]
+        if self.summary == "first":
+            return tokens[:, 0] if first is None else first
         average = tokens.mean(1)
-        parts = [average, tokens.amax(1)] if first is None else [first, average]
-        return Encoded(torch.cat(parts, 1), tokens if local else None)
+        if self.summary == "average":
+            return average
+        return torch.cat([average, tokens.amax(1)] if first is None else [first, average], 1)
 
     def spread(self, raw: Encoded) -> Tensor:
-        """Local vectors [B, N, F] written as summaries [B, N, 2 F]."""
+        """Local vectors [B, N, F] written as summaries [B, N, `features`].
+
+        Under "head" each is pooled as if it were the whole image.
+        """
         assert raw.local is not None
+        if self.summary == "head":
+            alone = raw.local.flatten(0, 1)[:, None]
+            return self.net.head(alone).unflatten(0, raw.local.shape[:2])  # pyright: ignore
+        if self.summary != "both":
+            return raw.local
         if not self.has_class_token:
             return torch.cat([raw.local, raw.local], -1)
         first = raw.pooled[:, None, : self.local_features].expand_as(raw.local)
@@ -151,26 +179,39 @@ def _layout(tokens: Tensor, size: tuple[int, ...], net: nn.Module) -> tuple[tupl
 
 
 def build_image_backbone(
-    name: str, *, channels: int, size: tuple[int, ...], architecture: dict[str, Any] | None
+    name: str,
+    *,
+    channels: int,
+    size: tuple[int, ...],
+    architecture: dict[str, Any] | None,
+    summary: str = "both",
 ) -> Backbone:
     """A backbone with random weights; `architecture` is what `describe` gave (transformers)."""
     _check(name, size)
+    net, takes = _network(name, channels, size, architecture)
+    return Backbone(net, takes, size, summary)
+
+
+def _network(
+    name: str, channels: int, size: tuple[int, ...], architecture: dict[str, Any] | None
+) -> tuple[nn.Module, int]:
+    """The network, and the channels that it takes."""
     if name in CONVNETS:
-        return Backbone(ConvNet(channels, **CONVNETS[name]), channels, size)
+        return ConvNet(channels, **CONVNETS[name]), channels
     if name in VOLUMES:
-        return Backbone(VolumeNet(channels, **VOLUMES[name]), channels, size)
+        return VolumeNet(channels, **VOLUMES[name]), channels
     if name == "efficientnet-lite0":
         from asclip.towers.efficientnet import EfficientNetLite0
 
-        return Backbone(EfficientNetLite0(), 3, size)
+        return EfficientNetLite0(), 3
     if name == "hf":
         from asclip.towers.hub import model_from_architecture
 
         net = model_from_architecture(architecture or {})
-        return Backbone(net, int(getattr(net.config, "num_channels", 3)), size)
+        return net, int(getattr(net.config, "num_channels", 3))
     if name.startswith("timm:"):
-        return Backbone(extras.timm_network(name, channels, size), channels, size)
-    return Backbone(extras.open_clip_network(name), 3, size)
+        return extras.timm_network(name, channels, size), channels
+    return extras.open_clip_network(name), 3
 
 
 def _check(name: str, size: tuple[int, ...]) -> None:

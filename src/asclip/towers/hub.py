@@ -29,16 +29,57 @@ _DROP = (
 
 def model_from_architecture(architecture: dict[str, Any]) -> Any:
     """The network of a saved architecture, random weights; no network access, no file."""
-    from transformers import AutoConfig, AutoModel
-
-    if "model_type" not in architecture:
-        raise ModelError("a transformers tower needs its architecture with a 'model_type'")
-    config = AutoConfig.for_model(**architecture)
-    net = _trim(AutoModel.from_config(config))
+    net = _trim(_built(architecture))
     embeddings = getattr(net, "embeddings", None)
     if isinstance(embeddings, nn.Module):
         embeddings.register_forward_hook(_lower)
     return net
+
+
+def with_weights(architecture: dict[str, Any], tensors: dict[str, Tensor], what: str) -> Any:
+    """The network of an architecture with `tensors`, named as checkpoints of the hub name them.
+
+    Raises ModelError unless every key and shape fits, poolers that no tower reads aside.
+    """
+    built = _built(architecture)
+    with _quiet():
+        net, info = type(built).from_pretrained(
+            None,
+            config=built.config,
+            state_dict=tensors,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    problems = [
+        f"{len(keys)} weights {told}, first {keys[0]!r}"
+        for told, keys in (
+            ("are missing", sorted(key for key in info["missing_keys"] if not _spare(key))),
+            ("are not of this architecture", sorted(info["unexpected_keys"])),
+            ("have another shape", sorted(key for key, *_ in info["mismatched_keys"])),
+        )
+        if keys
+    ]
+    if problems:
+        raise ModelError(
+            f"{what} does not fit: {'; '.join(problems)}; load the weights of this model"
+        )
+    return _trim(net.float())
+
+
+def _spare(key: str) -> bool:
+    """Whether a network may do without this key of a checkpoint."""
+    return "pooler" in key or key.endswith("num_batches_tracked")
+
+
+def _built(architecture: dict[str, Any]) -> Any:
+    import transformers
+
+    if "model_type" not in architecture:
+        raise ModelError("a transformers tower needs its architecture with a 'model_type'")
+    config = transformers.AutoConfig.for_model(**architecture)
+    if config.model_type == "siglip_text_model":  # the only tower that AutoModel does not know
+        return transformers.SiglipTextModel(config)  # pyright: ignore[reportArgumentType]
+    return transformers.AutoModel.from_config(config)
 
 
 def read_architecture(
@@ -134,6 +175,9 @@ def _trim(net: Any) -> Any:
     pooler = getattr(net, "pooler", None)
     if isinstance(pooler, nn.Module) and any(True for _ in pooler.parameters()):
         net.pooler = None
+    if getattr(net.config, "model_type", "") == "siglip_text_model":
+        inner = getattr(net, "text_model", net)
+        inner.head = nn.Identity()  # a linear map: the tower's own projection stands for it
     for name, parameter in net.named_parameters():
         if name.endswith("mask_token"):
             parameter.requires_grad_(False)

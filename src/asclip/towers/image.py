@@ -34,7 +34,8 @@ class ImageConfig:
     vectors go through the projection of the summary, so that plain CLIP can point) or "own" (a
     projection of their own).
     `architecture` is the configuration of a transformers backbone (name "hf"), else None.
-    `weights` says where a pretrained backbone came from, for the record.
+    `weights` says where a pretrained backbone came from, for the record. `summary` is how the
+    backbone sums an image up (see `backbones`), `projection` a kind of `Projection`.
     """
 
     name: str = "tiny"
@@ -47,6 +48,8 @@ class ImageConfig:
     local: str = "shared"
     architecture: dict[str, Any] | None = None
     weights: str = ""
+    summary: str = "both"
+    projection: str = "norm"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for model.json."""
@@ -76,11 +79,16 @@ class ImageTower(nn.Module):
             channels=config.channels,
             size=config.size,
             architecture=config.architecture,
+            summary=config.summary,
         )
         self.features = self.backbone.features
         self.local_features = self.backbone.local_features
         self.grid = self.backbone.grid
-        options = {"hidden": config.hidden, "dropout": config.dropout}
+        options: dict[str, Any] = {
+            "hidden": config.hidden,
+            "dropout": config.dropout,
+            "kind": config.projection,
+        }
         self.projection = Projection(self.features, config.width, **options)
         self.local_projection = (
             Projection(self.local_features, config.width, **options)

@@ -20,6 +20,7 @@ from torch.nn import functional
 from asclip.errors import ModelError, nearest
 from asclip.towers import hub, weights
 from asclip.towers.checkpoint import read_config
+from asclip.towers.pooling import POOLINGS, by_length, pool
 from asclip.towers.projection import Projection
 from asclip.towers.transformer import TextTransformer
 from asclip.towers.words import Words
@@ -32,7 +33,6 @@ TRANSFORMERS: dict[str, dict[str, int]] = {
 }
 WORDS_WIDTH = 128
 OWN = (*TRANSFORMERS, "words")
-POOLINGS = ("mean", "first", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,10 @@ class TextConfig:
     """Everything that rebuilds a text tower, except its weights; plain JSON values.
 
     `vocabulary` is the number of token ids, `max_tokens` the longest text; `width` is D. `pooling`
-    is "mean" over real tokens, "first" or "last" real token. `local` as in `ImageConfig`.
+    is "mean" over real tokens, "first" or "last" real token. `local` and `projection` as in
+    `ImageConfig`. `layers` are the hidden states (0 the embeddings, -1 the last) whose mean is
+    read; none: the last. `fill` is the id that texts are filled up with to `max_tokens`, all of
+    which the tower then reads (SigLIP); None: what is behind a text is never read.
     """
 
     name: str = "tiny"
@@ -54,15 +57,18 @@ class TextConfig:
     local: str = "shared"
     architecture: dict[str, Any] | None = None
     weights: str = ""
+    projection: str = "norm"
+    layers: tuple[int, ...] = ()
+    fill: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for model.json."""
-        return asdict(self)
+        return {**asdict(self), "layers": list(self.layers)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TextConfig:
         """The inverse of `to_json`; an unknown field is a ModelError."""
-        return read_config(cls, values)
+        return read_config(cls, {**values, "layers": tuple(values.get("layers", ()))})
 
 
 class TextTower(nn.Module):
@@ -79,7 +85,11 @@ class TextTower(nn.Module):
         self.width = config.width
         self.locked = config.locked
         self.backbone = _build(config)
-        options = {"hidden": config.hidden, "dropout": config.dropout}
+        options: dict[str, Any] = {
+            "hidden": config.hidden,
+            "dropout": config.dropout,
+            "kind": config.projection,
+        }
         self.features = _features(self.backbone)
         self.projection = Projection(self.features, config.width, **options)
         self.local_projection = (
@@ -108,8 +118,8 @@ class TextTower(nn.Module):
         for rows in by_length(lengths):
             longest = max(1, int(lengths[rows].max()))
             ids, mask = tokens.ids[rows, :longest], tokens.mask[rows, :longest]
-            hidden = self._hidden(ids, mask)
-            pooled = pool(hidden, mask, self.config.pooling)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.locked):
+                pooled, hidden = self.read(ids, mask)
             missing = tokens.ids.shape[1] - longest
             parts.append((pooled, functional.pad(hidden, (0, 0, 0, missing)) if local else pooled))
             places.append(rows)
@@ -117,13 +127,31 @@ class TextTower(nn.Module):
         pooled, hidden = (torch.cat(group)[back] for group in zip(*parts, strict=True))
         return Encoded(pooled, hidden if local else None, tokens.mask if local else None)
 
+    def read(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The pooled [B, F] and the single [B, T, F] hidden states of ids and mask [B, T].
+
+        With a graph even where the backbone is locked: `raw` is what respects the lock.
+        """
+        if self.config.fill is None:
+            hidden = self._hidden(ids, mask)
+            return pool(hidden, mask, self.config.pooling), hidden
+        missing = self.config.max_tokens - ids.shape[1]
+        whole = functional.pad(
+            ids.masked_fill(~mask, self.config.fill), (0, missing), value=self.config.fill
+        )
+        everywhere = torch.ones_like(whole, dtype=torch.bool)
+        hidden = self._hidden(whole, everywhere)
+        return pool(hidden, everywhere, self.config.pooling), hidden[:, : ids.shape[1]]
+
     def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.locked):
-            if isinstance(self.backbone, (TextTransformer, Words)):
-                return self.backbone(ids, mask)
-            # Without padding no mask is given: attention then takes its faster way.
-            given = None if bool(mask.all()) else mask.long()
+        if isinstance(self.backbone, (TextTransformer, Words)):
+            return self.backbone(ids, mask)
+        # Without padding no mask is given: attention then takes its faster way.
+        given = None if bool(mask.all()) else mask.long()
+        if not self.config.layers:
             return self.backbone(input_ids=ids, attention_mask=given).last_hidden_state
+        out = self.backbone(input_ids=ids, attention_mask=given, output_hidden_states=True)
+        return torch.stack([out.hidden_states[layer] for layer in self.config.layers]).mean(0)
 
     def project(self, raw: Encoded, *, local: bool = True) -> Encoded:
         """Raw features (fresh or cached, any float dtype) -> joint space."""
@@ -142,37 +170,6 @@ class TextTower(nn.Module):
         """Encode tokens, or cached raw features."""
         raw = x if isinstance(x, Encoded) else self.raw(x, local=local)
         return self.project(raw, local=local)
-
-
-def by_length(lengths: Tensor) -> list[Tensor]:
-    """Rows in groups of similar length (up to 12, 24, 48 ... tokens).
-
-    A batch of sentences and whole reports is mostly padding otherwise, and padding is computed.
-
-    >>> [rows.tolist() for rows in by_length(torch.tensor([5, 90, 12, 20]))]
-    [[0, 2], [3], [1]]
-    """
-    group = (lengths.clamp(min=1) / 12).log2().ceil().clamp(min=0)
-    return [(group == value).nonzero()[:, 0] for value in group.unique()]
-
-
-def pool(hidden: Tensor, mask: Tensor, how: str) -> Tensor:
-    """One vector per text [B, F] from hidden states [B, T, F] and mask [B, T].
-
-    "mean" over real tokens, the "first" or the "last" real token; padding never counts.
-
-    >>> hidden = torch.tensor([[[1.0], [3.0], [9.0]]])
-    >>> pool(hidden, torch.tensor([[True, True, False]]), "mean").item()
-    2.0
-    """
-    if how == "first":
-        return hidden[:, 0]
-    if how == "last":
-        last = (mask.sum(1) - 1).clamp(min=0)
-        return hidden[torch.arange(len(hidden), device=hidden.device), last]
-    share = mask.to(hidden.dtype)
-    share = share / share.sum(1, keepdim=True).clamp(min=1)
-    return (share.unsqueeze(1) @ hidden).squeeze(1)
 
 
 def _features(backbone: Any) -> int:

@@ -43,7 +43,8 @@ class Tokenizer:
         masks = [core.token_to_id(token) for token in (MASK, "<mask>", UNKNOWN)]
         self.mask = next((number for number in masks if number is not None), self.pad)
         # [SEP] or </s> of a pretrained tokenizer: it stays at the end of a cut text.
-        self._ends = len(core.encode("").ids) > 1
+        blank, word = core.encode("").ids, core.encode("a").ids
+        self._ends = bool(blank) and blank[-1:] == word[-1:]
 
     @property
     def vocabulary(self) -> int:
