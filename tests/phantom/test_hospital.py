@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ import pydicom
 import pytest
 
 from asclip.errors import DataError, ResourceError
-from asclip.phantom import studio
-from asclip.phantom.findings import NAMES
+from asclip.phantom import patients, studio
+from asclip.phantom.findings import NAMES, draw
 from asclip.phantom.hospital import write
 
 SIZE = 64
@@ -103,6 +104,32 @@ def test_boxes_lie_in_the_image_and_belong_to_labels(hospital: Path) -> None:
     frontal = [row for row in labels.values() if row["view"] != "LATERAL"]
     stated = {(r["image"], n) for r in frontal for n in NAMES if r[f"label:{n}"] == "1"}
     assert len(stated - boxed) <= 0.05 * len(stated)
+
+
+def test_the_table_has_the_boxes_of_each_study_s_first_film(hospital: Path) -> None:
+    first: dict[str, str] = {}
+    wanted: dict[tuple[str, str], list[list[float]]] = {}
+    for row in rows(hospital / "reports.csv"):
+        first.setdefault(row["study"], row["image"])
+    for box in rows(hospital / "boxes.csv"):
+        edges = [int(box[edge]) / SIZE for edge in ("x_min", "y_min", "x_max", "y_max")]
+        wanted.setdefault((box["image"], box["label"]), []).append(edges)
+    for row in rows(hospital / "reports.csv"):
+        for name in NAMES:
+            cell = row[f"meta:truth:box {name}"]
+            found = [[float(edge) for edge in box.split()] for box in cell.split(";") if box]
+            want = wanted.get((first[row["study"]], name), [])
+            np.testing.assert_allclose(found, want, atol=1e-4)
+    assert not any("box" in column for column in rows(hospital / "ct.csv")[0])
+
+
+def test_a_finding_on_both_sides_has_two_boxes_in_its_cell(tmp_path: Path) -> None:
+    visit = patients.visits(0, 0)[0]
+    both = replace(draw("pulmonary oedema", np.random.default_rng(0)), grade=0.9)
+    settings = studio.Settings(0, SIZE, ("PA",), 0.0, False)
+    made = studio.make(replace(visit, findings=(both,)), settings, tmp_path)
+    right, left = made["reports"][0]["meta:truth:box pulmonary oedema"].split("; ")  # pyright: ignore
+    assert float(right.split()[2]) < float(left.split()[0])  # a film shows the right on the left
 
 
 def test_questions_and_statements_are_of_these_studies(hospital: Path) -> None:

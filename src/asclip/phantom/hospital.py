@@ -2,7 +2,8 @@
 
 What lies in the folder OUT:
 
-OUT/reports.csv      one row per film: image, text, patient, study, view, label:*, meta:*
+OUT/reports.csv      one row per film: image, text, patient, study, view, label:*, meta:*; the boxes
+                     of the study's first film as shares of its sides are meta:truth:box NAME
 OUT/boxes.csv        where each finding is on each film, in pixels (far ends exclusive)
 OUT/questions.csv    questions and answers by truth
 OUT/statements.csv   what each sentence of each report states
@@ -30,7 +31,7 @@ from asclip.phantom.findings import NAMES
 from asclip.phantom.pool import produce
 from asclip.phantom.xray import VIEWS
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same seed gives other files."""
 COLUMNS: dict[str, list[str]] = {
     "boxes": [

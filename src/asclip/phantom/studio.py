@@ -40,6 +40,7 @@ def make(visit: Visit, settings: Settings, out: Path) -> Rows:
     signal = _record(visit, settings, out) if settings.ecg else {}
     text = report.write(visit, np.random.default_rng([*visit.seed, 1]))
     bodies: dict[bool, Body] = {}
+    places: Row = {}
     for number, view in enumerate(_views(visit, settings.views)):
         arms_up = view == "LATERAL"
         if arms_up not in bodies:
@@ -47,10 +48,11 @@ def make(visit: Visit, settings: Settings, out: Path) -> Rows:
         image = f"dicom/{visit.patient}/{visit.study}/{view}.dcm"
         beam = shoot(bodies[arms_up], visit, view, settings.size, out / image)
         found = regions(bodies[arms_up], beam, visit.findings)
-        rows["reports"].append(_row(visit, text, image, view) | signal)
-        rows["boxes"] += [_box(region, image, settings, out) for region in found]
         if number == 0:
+            places = _places(found, settings.size)
             rows["questions"] = _questions(visit, view, image)
+        rows["reports"].append(_row(visit, text, image, view) | places | signal)
+        rows["boxes"] += [_box(region, image, settings, out) for region in found]
     rows["statements"] = _statements(visit, text)
     if np.random.default_rng([*visit.seed, 4]).random() < settings.ct:
         image = f"dicom/{visit.patient}/{visit.study}/CT"
@@ -139,6 +141,18 @@ def _row(visit: Visit, text: report.Report, image: str, view: str) -> Row:
         "meta:normal": int(not present),
         "meta:mentioned": ";".join(text.mentioned),
     }
+
+
+def _places(found: list[Region], size: int) -> Row:
+    """A cell for each finding: its boxes on a study's first film, "" where it does not show.
+
+    "x_min y_min x_max y_max", several with ";" between, x to the right, y down, as shares of the
+    film's sides: what travels with a data set, for maps to be scored against.
+    """
+    cells: dict[str, list[str]] = {name: [] for name in NAMES}
+    for region in found:
+        cells[region.finding.name].append(" ".join(f"{edge / size:.4f}" for edge in region.box))
+    return {f"meta:truth:box {name}": "; ".join(boxes) for name, boxes in cells.items()}
 
 
 def _box(region: Region, image: str, settings: Settings, out: Path) -> Row:

@@ -11,6 +11,7 @@ number of them), and a number that cannot be given is NaN with its reason.
     subgroups    prevalence, AUROC and gaps by group; the groups themselves from metadata
     fairness     gaps over all groups of an attribute: ES-AUC, DPD, DEOdds
     probabilities  the stages of a task's predictions: raw, temperature, Platt
+    explain/     maps of where an answer comes from, and their scores
     scoring/     all of these as score records
 """
 
