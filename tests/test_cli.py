@@ -21,6 +21,7 @@ COMMANDS = (
     "ingest",
     "pretrain",
     "evaluate",
+    "diff",
     "compare",
     "adapt",
     "predict",
@@ -36,6 +37,7 @@ ABOUT = {"studies": 2, "images": 2, "patients": 2, "splits": {"train": {"studies
 INGESTED = SimpleNamespace(describe=lambda: ABOUT | {"notes": ["1 file was left out"]})
 # recipe -> parameter -> (type, default), as `recipes.parameters` gives them
 PARAMETERS = {"batch": (int, 128), "lr": (float, 1e-3), "local": (bool, True), "texts": (str, "r")}
+BLOCKS = {"BASIC": ("vision",), "FULL": ("vision", "text", "trust")}
 Calls = list[tuple[tuple[Any, ...], dict[str, Any]]]
 Stand = Callable[..., Calls]
 
@@ -78,10 +80,14 @@ def test_example_of_each_command_is_accepted(stand_in: Stand) -> None:
     stand_in("asclip.data.ingest", "ingest", INGESTED)
     stand_in("asclip.data.sources.table", "Table")
     stand_in("asclip.recipes", "pretrain", Path("r"), RECIPES={"clip": None}, **_parameters())
-    stand_in("asclip.recipes.evaluation", "evaluate", [], predict=lambda *_: [])
+    stand_in("asclip.recipes.suite", "suite", [], **BLOCKS)
+    stand_in("asclip.recipes.prediction", "predict", [])
+    nothing = SimpleNamespace(first="a", second="b", rows=(), notes=(), summary="0 of 0")
+    stand_in("asclip.recipes.difference", "difference", nothing)
+    stand_in("asclip.card", "write_difference", Path("diff.html"))
     stand_in("asclip.phantom.challenges", "write", NAMES=("normals",))
     stand_in("asclip.recipes.compare", "compare", {"table": []}, LEFT_OUT={})
-    stand_in("asclip.recipes.adaptation", "adapt", [], records=list, table=list)
+    stand_in("asclip.recipes.adaptation", "adapt", [], records=list, table=list, last=list)
     judged = SimpleNamespace(scores=[], subgroups=[], warnings=[], facts={})
     stand_in("asclip.recipes.trust", "trust", judged)
     for command in cli.app.registered_commands:
@@ -148,7 +154,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_errors_are_messages_with_exit_codes(
     error: BaseException, code: int, stand_in: Stand, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in("asclip.recipes.evaluation", "evaluate", error)
+    stand_in("asclip.recipes.suite", "suite", error, **BLOCKS)
     assert cli.main(["evaluate", "runs/clip"]) == code
     out, err = capsys.readouterr()
     assert out == ""
@@ -193,13 +199,25 @@ def test_a_word_without_equals_ends_the_map() -> None:
 def test_prompts_of_evaluate_take_several_words_up_to_a_folder(
     tmp_path: Path, stand_in: Stand
 ) -> None:
-    calls = stand_in("asclip.recipes.evaluation", "evaluate", SCORES)
+    calls = stand_in("asclip.recipes.suite", "suite", SCORES, **BLOCKS)
     assert cli.main(["evaluate", "--prompts", "chest", "view", str(tmp_path)]) == 0
     (args, options) = calls[0]
     assert args == (tmp_path, None)
     assert (options["prompts"], options["split"], options["images"]) == (
         ["chest", "view"], "test", True,
     )  # fmt: skip
+
+
+def test_evaluate_asks_the_blocks_that_are_wanted(
+    stand_in: Stand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = stand_in("asclip.recipes.suite", "suite", SCORES, **BLOCKS)
+    for words in ([], ["--suite", "full"], ["--suite", "full", "--blocks", "text, trust"]):
+        assert cli.main(["evaluate", "r", *words]) == 0
+    asked = [options["blocks"] for _, options in calls]
+    assert asked == [("vision",), ("vision", "text", "trust"), ("text", "trust")]
+    assert cli.main(["evaluate", "r", "--suite", "all"]) == 2
+    assert "--suite must be basic or full" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", ["image", "=path", "image="])
@@ -326,7 +344,7 @@ def test_real_recipes_know_their_parameters(capsys: pytest.CaptureFixture[str]) 
 def test_json_of_evaluate_is_alone_on_stdout_and_strict(
     stand_in: Stand, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in("asclip.recipes.evaluation", "evaluate", SCORES)
+    stand_in("asclip.recipes.suite", "suite", SCORES, **BLOCKS)
     assert cli.main(["evaluate", "r", "--json"]) == 0
     out, err = capsys.readouterr()
     records = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
@@ -347,7 +365,7 @@ def test_prompts_lists_the_sets_and_shows_one_as_a_file(capsys: pytest.CaptureFi
 
 
 def test_evaluate_prints_a_table(stand_in: Stand, capsys: pytest.CaptureFixture[str]) -> None:
-    stand_in("asclip.recipes.evaluation", "evaluate", SCORES)
+    stand_in("asclip.recipes.suite", "suite", SCORES, **BLOCKS)
     stand_in("asclip.results", "table", "the table")
     assert cli.main(["evaluate", "r", "--no-images"]) == 0
     assert capsys.readouterr().out == "the table\n"
@@ -355,7 +373,7 @@ def test_evaluate_prints_a_table(stand_in: Stand, capsys: pytest.CaptureFixture[
 
 def test_predict_prints_rows_and_json(stand_in: Stand, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"file": "a.dcm", "scores": {"effusion": 0.25, "[odd]": NAN}}]
-    calls = stand_in("asclip.recipes.evaluation", "predict", rows)
+    calls = stand_in("asclip.recipes.prediction", "predict", rows)
     assert cli.main(["predict", "r", "a.dcm", "b.png", "--prompts", "chest"]) == 0
     assert calls[0][0] == (Path("r"), [Path("a.dcm"), Path("b.png")], "chest")
     out = capsys.readouterr().out
@@ -370,7 +388,7 @@ def test_a_file_that_predict_cannot_read_is_named_and_the_others_are_printed(
     stand_in: Stand, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [{"file": "a.dcm", "error": "cut off"}, {"file": "b.png", "scores": {"effusion": 0.25}}]
-    stand_in("asclip.recipes.evaluation", "predict", rows)
+    stand_in("asclip.recipes.prediction", "predict", rows)
     assert cli.main(["predict", "r", "a.dcm", "b.png", "--prompts", "chest"]) == 3
     out, err = capsys.readouterr()
     assert "0.250" in out

@@ -15,7 +15,7 @@ from asclip.types import Predictions, Score
 
 CONTRACT = (
     "dataset", "split", "task", "metric", "label", "value", "low", "high", "n", "seed", "prompts",
-    "preprocessing", "why_nan", "pool", "chance",
+    "preprocessing", "why_nan", "pool", "chance", "block", "split_hash",
 )  # fmt: skip
 GOOD = Score("d", "test", "zero-shot", "auroc", "Mass", 0.75, 0.6, 0.9, 40, 1, "p@1:00", "abc")
 BAD = replace(GOOD, label="Rare", value=math.nan, low=math.nan, high=math.nan, why_nan="none")

@@ -15,6 +15,8 @@ from asclip.pretrain.data_efficient.sat import Sat
 from asclip.pretrain.data_efficient.unicl import UniCl
 from asclip.pretrain.dhn_nce import DhnNce
 from asclip.pretrain.frontier.coca import CoCa
+from asclip.pretrain.frontier.fairclip import FairClip
+from asclip.pretrain.frontier.group_weights import GroupWeights
 from asclip.pretrain.frontier.high_order import HighOrder
 from asclip.pretrain.frontier.metadata import Metadata
 from asclip.pretrain.frontier.modalities import Modalities
@@ -114,6 +116,9 @@ OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
     "modalities-signal": lambda: Modalities((("signal", "has_signal"),)),
     "temporal": lambda: Temporal(WIDTH),
     "coca": lambda: CoCa(WIDTH, 11, layers=1, hidden=16),
+    "fairclip": FairClip,
+    "fairclip-neutral": lambda: FairClip(same_text="neutral", same_patient="neutral"),
+    "group-weights": GroupWeights,
 }
 
 
@@ -197,6 +202,7 @@ def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch
         "words": torch.randint(1, 11, (studies, 4), generator=g),
         "gaps": gapped.mask & (torch.arange(4) % 2 == 0),
         "meta": truth(studies, 3),
+        "group:sex": torch.arange(studies) % 5 % 3 - 1,
     }
     streams = {
         name: torch.randn(studies, 1, 4, 4, generator=g) for name in ("view", "prior", "masked")

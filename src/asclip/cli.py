@@ -9,14 +9,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from asclip import __version__, adapting, arguments, comparing, papers, terminal, trusting
-from asclip.errors import AsclipError, FileError, nearest
+from asclip import (
+    __version__,
+    adapting,
+    arguments,
+    comparing,
+    differing,
+    evaluating,
+    ingesting,
+    modelling,
+    papers,
+    terminal,
+    trusting,
+)
+from asclip.errors import AsclipError, nearest
 from asclip.terminal import say
 
 app = typer.Typer(
@@ -32,6 +43,7 @@ app = typer.Typer(
 )
 
 app.add_typer(papers.app, name="papers")
+app.add_typer(modelling.app, name="model")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
@@ -102,88 +114,9 @@ def phantom(
         )
 
 
-@app.command(epilog=EXAMPLE + "asclip ingest reports.csv --out data --map image=path text=report")
-def ingest(
-    table: Annotated[
-        Path, typer.Argument(help="CSV, TSV, Parquet or JSON lines; a row per image.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the data set.")],
-    root: Annotated[
-        Path | None, typer.Option(help="Folder of the images; default: the table's own.")
-    ] = None,
-    map: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="role=column, several: image, text, text:NAME, patient, study, view, split, "
-            "labels (a cell such as Mass|Effusion), label:NAME (0 or 1), meta=A,B, signal (ECG)."
-        ),
-    ] = None,
-    size: Annotated[
-        str,
-        typer.Option(help="Pixels: 224, 256x192 (rows x columns); 32x64x64 keeps whole volumes."),
-    ] = "224",
-    spacing: Annotated[
-        str | None,
-        typer.Option(
-            help="mm of a pixel along each axis of --size (9x6x6); the centre is cropped or padded."
-        ),
-    ] = None,
-    window: Annotated[
-        str,
-        typer.Option(
-            help="Grey values that are shown: the file's own window, full, percentile, "
-            "or LOW:HIGH (HU for CT)."
-        ),
-    ] = "file",
-    channels: Annotated[int, typer.Option(help="1 grey or 3 colour.")] = 1,
-    fit: Annotated[str, typer.Option(help="pad | crop (true aspect) | squash.")] = "pad",
-    decode: Annotated[
-        str, typer.Option(help="quick (JPEG 2000 only as fine as --size asks for) | full.")
-    ] = "quick",
-    signal: Annotated[
-        str,
-        typer.Option(help="Signals (--map signal=COLUMN): leads x samples @ Hz that are kept."),
-    ] = "12x1000@100",
-    signal_rate: Annotated[
-        float | None, typer.Option(help="Hz of signal files that do not say it: .npy, .csv.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the data set.")] = None,
-    fractions: Annotated[
-        str, typer.Option(help="Patients for train,val,test; a split column wins.")
-    ] = "0.7,0.1,0.2",
-    seed: Seed = 0,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; default: continue.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first studies.")] = None,
-    workers: Workers = None,
-    on_leak: Annotated[
-        str, typer.Option(help="An image of two patients: move them to one split, or error.")
-    ] = "move",
-) -> None:
-    """Decode a table of images and reports once into a data set, split by patient."""
-    columns = arguments.mapping(map or [])
-    steps = {
-        "size": arguments.size(size),
-        "spacing": arguments.spacing(spacing),
-        "window": arguments.window(window),
-    }
-    shares = arguments.fractions(fractions)
-    recorded = (*arguments.signal(signal), signal_rate)
-    from asclip.data.ingest import ingest as run
-    from asclip.data.progress import track
-    from asclip.data.sources.table import Table
-    from asclip.files.preprocessing import Preprocessing
-    from asclip.files.signal_preprocessing import SignalPreprocessing
-
-    source = Table(table, root=root, mapping=columns, name=name)
-    preprocessing = Preprocessing(channels=channels, fit=fit, decode=decode, **steps)
-    data = run(
-        source, out, preprocessing, seed=seed, fractions=shares, fresh=fresh, limit=limit,
-        workers=workers, on_leak=on_leak, progress=track,
-        signal=SignalPreprocessing(*recorded) if "signal" in columns else None,
-    )  # fmt: skip
-    say(*terminal.ingested(data.describe()), f"written: {out}")
-    recipe = "ct-clip" if len(steps["size"]) == 3 else "clip"
-    say(f"next: asclip pretrain {out} --recipe {recipe} --out RUN")
+app.command(epilog=EXAMPLE + "asclip ingest reports.csv --out data --map image=path text=report")(
+    ingesting.ingest
+)
 
 
 @app.command(
@@ -242,35 +175,10 @@ def pretrain(
     say(f"written: {written}", f"next: asclip {then}")
 
 
-@app.command(epilog=EXAMPLE + "asclip evaluate runs/clip --prompts my-findings.json")
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder that pretrain wrote.")],
-    data: Annotated[Path | None, typer.Argument(help="Data set; default: the run's own.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where to write the scores; default: RUN/scores.json.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="train | val | test.")] = "test",
-    prompts: Annotated[
-        list[str] | None, typer.Option(help="Prompt sets: names or files, several.")
-    ] = None,
-    no_images: Annotated[
-        bool, typer.Option("--no-images", help="Leave pictures of patients out of the card.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Score a run on held-out patients and write its report card, RUN/card.html."""
-    from asclip.recipes.evaluation import evaluate as score
+app.command(epilog=EXAMPLE + "asclip evaluate runs/clip --suite full")(evaluating.evaluate)
 
-    scores = score(
-        run, data, split=split, prompts=list(prompts or []), out=out, images=not no_images, say=say
-    )
-    if as_json:
-        terminal.print_json([asdict(one) for one in scores])
-    else:
-        from asclip.results import table
 
-        terminal.print_table(table(scores))
-    say(f"next: open the card, or: asclip predict {run} FILE --prompts NAME (see asclip prompts)")
+app.command(epilog=EXAMPLE + "asclip diff runs/clip runs/gloria --out diff.html")(differing.diff)
 
 
 app.command(epilog=EXAMPLE + "asclip compare gloria medclip --challenges side_zone,unpaired")(
@@ -286,26 +194,9 @@ app.command(epilog=EXAMPLE + "asclip adapt runs/clip data --prompts cxr-findings
 app.command(epilog=EXAMPLE + "asclip trust runs/clip --groups sex,age:40:65")(trusting.trust)
 
 
-@app.command(epilog=EXAMPLE + "asclip predict runs/clip film.dcm --prompts cxr-findings --json")
-def predict(
-    run: Annotated[Path, typer.Argument(help="Folder that pretrain wrote.")],
-    files: Annotated[list[Path], typer.Argument(help="Images: DICOM, NIfTI, NRRD, PNG, JPEG.")],
-    prompts: Annotated[str, typer.Option(help="A prompt set: its name or a file.")],
-    as_json: Json = False,
-) -> None:
-    """Score files with the run's own preprocessing."""
-    from asclip.recipes.evaluation import predict as score
-
-    rows = score(run, files, prompts)
-    if as_json:
-        terminal.print_json(rows)
-    else:
-        terminal.print_rows("Scores (see `kind`; none is a probability of disease)", rows)
-    bad = [row for row in rows if "error" in row]
-    for row in bad:
-        say(f"asclip: {row['file']}: {row['error']}")
-    if bad:
-        raise typer.Exit(FileError.exit_code)
+app.command(epilog=EXAMPLE + "asclip predict runs/clip film.dcm --prompts cxr-findings --json")(
+    evaluating.predict
+)
 
 
 @app.command(epilog=EXAMPLE + "asclip prompts cxr-findings --json > my-findings.json")

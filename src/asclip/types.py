@@ -161,6 +161,7 @@ class Facts:
     patches, holes [B, N, P] float32, [B, N] bool: what "masked" hides, N in rows of the local grid
     words, gaps    [B, T] int64, [B, T] bool: what "gapped" hides
     meta           [B, E] float32, age, sex, site ... as numbers, NaN where unknown
+    group:NAME     [B] int64, the group of a column (sex, age:40:65) that a study is of, -1 unknown
     """
 
     patient: Tensor
@@ -216,7 +217,9 @@ class Score:
     `low` and `high` are the 95 % bootstrap interval over patients. `label` is a label's name,
     "macro" for the mean over labels, or "" where a label makes no sense. `value` is NaN when the
     metric is undefined, and then `why_nan` says why. `pool` is the number of candidates of a
-    ranking metric; `chance` is what a coin would reach.
+    ranking metric; `chance` is what a coin would reach. Of sentences that were made for their
+    findings the interval is over findings. `block` is the part of the suite that the number is of
+    ("vision", "text", "trust" ...), `split_hash` says which pictures were on which side.
     """
 
     dataset: str
@@ -234,3 +237,5 @@ class Score:
     why_nan: str = ""
     pool: int | None = None
     chance: float | None = None
+    block: str = ""
+    split_hash: str = ""

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional
 
 from asclip.adapt import ClassTexts
+from asclip.adapt.biomedcoop import BiomedCoOp, kept, selected
 from asclip.adapt.cocoop import CoCoOp
 from asclip.adapt.context import Prompter, sentences, teachers
 from asclip.adapt.coop import CoOp
 from asclip.adapt.kgcoop import KgCoOp, distance
-from asclip.adapt.prograd import ProGrad, divergence, projected
-from asclip.adapt.terms import loss
+from asclip.adapt.prograd import ProGrad, projected
+from asclip.adapt.terms import divergence, loss
+from asclip.data.prompts import ClassPrompts
 from asclip.errors import DataError, ModelError
 from asclip.types import Encoded
 
-LEARNERS = (CoOp, KgCoOp, ProGrad)
+DENIED = ("no mass", "normal chest", "no effusion")
+LEARNERS = (CoOp, KgCoOp, ProGrad, BiomedCoOp)
 ALL = (*LEARNERS, CoCoOp)
 
 
@@ -38,8 +42,12 @@ def test_a_context_of_real_words_is_the_text_with_these_words(
     torch.testing.assert_close(found.detach(), functional.normalize(expected, dim=1))
 
 
-def test_a_context_stands_behind_the_start_token_of_a_pretrained_tower(make_model) -> None:
-    """A BERT with random weights and a tokenizer that adds [CLS] in front."""
+@pytest.mark.parametrize("read", [{}, {"layers": (0, 1)}, {"fill": 7}])
+def test_a_context_stands_behind_the_start_token_of_a_pretrained_tower(make_model, read) -> None:
+    """A BERT with random weights and a tokenizer that adds [CLS] in front.
+
+    However the tower reads it: several layers, or with its padding as SigLIP does.
+    """
     from tokenizers.processors import TemplateProcessing
     from transformers import BertConfig, BertModel
 
@@ -54,6 +62,7 @@ def test_a_context_stands_behind_the_start_token_of_a_pretrained_tower(make_mode
         intermediate_size=64,
     )  # fmt: skip
     model.encoder.text.backbone = BertModel(config, add_pooling_layer=False)
+    model.encoder.text.config = replace(model.encoder.text.config, **read)
     model.encoder.eval()
     prompter = Prompter(model, ["mass", "chest on the left"], 2)
     ids = model.tokenizer.encode(["no effusion"]).ids[0]
@@ -123,6 +132,15 @@ def written_out(case, context: torch.Tensor, bias: torch.Tensor) -> tuple:
     return 10 * case.support.features @ t.T + bias, v
 
 
+def one_text_each(case) -> torch.Tensor:
+    rows = []
+    for part in case.texts.prompts.classes.values():
+        texts = [*part.positive, *([] if case.single else part.negative)]
+        one = functional.normalize(case.texts.model.encode_texts(texts).pooled, dim=1)
+        rows.append(one[0] - one[1] if len(one) > 1 else one[0])
+    return torch.stack(rows)
+
+
 def slopes(case, name: str, context: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """The direction of the context, from the formula in the method's docstring."""
     z, v = written_out(case, context, bias)
@@ -134,12 +152,19 @@ def slopes(case, name: str, context: torch.Tensor, bias: torch.Tensor) -> torch.
         apart = [1 - float(there[k]) * (v[k] @ written[k]) for k in range(len(v)) if there[k]]
         return torch.autograd.grad(fit + 8 * sum(apart) / len(apart), context)[0]
     floor = case.texts.logits(case.support.features)
+    if name == "biomedcoop":  # with one text a class all are kept
+        floor = 10 * case.support.features @ one_text_each(case).T
     if case.single:
         p, q = floor.softmax(1), z.softmax(1)
         apart = (p * (p.log() - q.log())).sum(1).mean()
     else:
         p, q = floor.double().sigmoid(), z.double().sigmoid()
         apart = (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).mean()
+    if name == "biomedcoop":
+        square = sum(((v[k] - written[k]) ** 2).sum() for k in range(len(v)) if there[k])
+        near = square / (int(there.sum()) * v.shape[1])
+        total = fit + near + apart.float() / (3 if case.single else 2)
+        return torch.autograd.grad(total, context)[0]
     d = torch.autograd.grad(fit, context, retain_graph=True)[0]
     g = torch.autograd.grad(apart, context)[0].float()
     along = float((d * g).sum())
@@ -170,10 +195,17 @@ def test_the_first_step_follows_the_formula(method: type, case, monkeypatch) -> 
     torch.testing.assert_close(seen["slope"], expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", [KgCoOp, ProGrad])
-def test_without_weight_it_is_coop(method: type, case) -> None:
+@pytest.mark.parametrize(
+    ("method", "none"),
+    [
+        (KgCoOp, {"weight": 0.0}),
+        (ProGrad, {"weight": 0.0}),
+        (BiomedCoOp, {"consistency": 0.0, "distillation": 0.0}),
+    ],
+)
+def test_without_weight_it_is_coop(method: type, none: dict, case) -> None:
     plain = CoOp(vectors=3, steps=8).fit(case.support, case.validation, case.texts, seed=1)
-    bare = method(vectors=3, steps=8, weight=0.0)
+    bare = method(vectors=3, steps=8, **none)
     found = bare.fit(case.support, case.validation, case.texts, seed=1)
     torch.testing.assert_close(found.weight, plain.weight)
     assert found.chosen == plain.chosen
@@ -192,6 +224,53 @@ def test_kgcoop_stays_nearer_to_the_written_texts(case, monkeypatch) -> None:
         return float(distance(v[there].detach(), written[there]))
 
     assert far(KgCoOp(vectors=3, steps=30, weight=50.0)) < far(CoOp(vectors=3, steps=30))
+
+
+def test_an_outlier_among_a_class_s_texts_does_not_teach(case) -> None:
+    """Scores of each text with the class's examples, in loops; also those that deny it."""
+    said = ("a mass on the right", "no", "no no no", "left", "a mass")
+    prompts = replace(
+        case.texts.prompts,
+        classes={
+            "mass": ClassPrompts(
+                said, () if case.single else ("no mass", "normal chest", "no effusion")
+            ),
+            "effusion": ClassPrompts(("left effusion",)),
+            "normal": ClassPrompts(("normal chest", "no effusion")),
+        },
+    )
+    texts = replace(case.texts, prompts=prompts)
+    found = selected(case.support, texts, 1.1)
+
+    def plain(sentences: tuple[str, ...], rows: torch.Tensor) -> torch.Tensor:
+        vectors = [texts.model.encode_texts([one]).pooled[0] for one in sentences]
+        vectors = [v / v.norm() for v in vectors]
+        q = [sum(10 * float(f @ v) for f in rows) / len(rows) for v in vectors]
+        mean = sum(q) / len(q)
+        spread = math.sqrt(sum((one - mean) ** 2 for one in q) / (len(q) - 1))
+        some = [v for v, one in zip(vectors, q, strict=True) if abs(one - mean) <= 1.1 * spread]
+        assert 0 < len(some) < len(vectors)
+        total = sum(some[1:], some[0])
+        return total / total.norm()
+
+    f, y = case.support.features, case.support.truth[:, 0]
+    expected = plain(said, f[y == 1])
+    if not case.single:
+        expected = expected - plain(DENIED, f[y == 0])
+    torch.testing.assert_close(found[0], expected, rtol=1e-4, atol=1e-5)
+    whole = ClassTexts.of(texts.model, prompts)
+    torch.testing.assert_close(found[1], whole.positive[1], rtol=1e-4, atol=1e-5)
+
+
+def test_median_and_mad_cancel_in_the_second_standardisation() -> None:
+    """As the published code has it: by median and MAD, then by mean and standard deviation."""
+    q = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    z = (q - q.median()) / (q - q.median()).abs().median()
+    twice = ((z - z.mean()) / z.std()).abs() <= 1.5
+    assert torch.equal(kept(q, 1.5), twice)
+    assert 0 < int(twice.sum()) < 50
+    assert kept(torch.tensor([1.0, 1.0, 1.0]), 1.5).all()
+    assert kept(torch.tensor([1.0, 9.0]), 0.1).all()
 
 
 def test_cocoop_starts_as_coop(case) -> None:

@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from asclip.errors import DataError, ModelError
-from asclip.recipes.evaluation import evaluate, predict
+from asclip.recipes.evaluation import evaluate
+from asclip.recipes.prediction import predict
 
 PROMPTS = {
     "name": "drawn",
@@ -37,7 +39,7 @@ def test_scores_have_every_field_of_the_contract(run: Path, scored) -> None:
     records = json.loads((run / "scores.json").read_text())
     keys = {"dataset", "split", "task", "metric", "label", "value", "low", "high", "n", "seed"}
     assert all(keys | {"prompts", "preprocessing", "why_nan"} <= set(r) for r in records)
-    assert {"zero-shot", "retrieval", "supervised"} == {r["task"] for r in records}
+    assert {"zero-shot", "retrieval", "supervised", "leakage-guard"} == {r["task"] for r in records}
     assert any(r["label"] == "macro" for r in records)
     retrieval = [r for r in records if "R@" in r["metric"]]
     assert all(r["pool"] and r["chance"] for r in retrieval)
@@ -55,6 +57,16 @@ def test_the_card_stands_alone_and_names_nobody(run: Path, scored) -> None:
     assert 'src="http' not in page
     assert "not a medical device" in page.lower()
     assert page.count("data:image") >= 3
+
+
+def test_the_model_card_is_yaml_and_has_the_scores(run: Path, scored) -> None:
+    text = (run / "README.md").read_text()
+    header = yaml.safe_load(text.split("---\n")[1])
+    told = [m["value"] for r in header["model-index"][0]["results"] for m in r["metrics"]]
+    macro = [s for s in scored if (s.task, s.metric, s.label) == ("zero-shot", "auroc", "macro")]
+    assert round(macro[0].value, 6) in told
+    assert "patient 1" not in text
+    assert str(run) not in text
 
 
 def test_predict_gives_probabilities_with_the_runs_own_preprocessing(
@@ -90,6 +102,7 @@ def test_a_run_without_text_does_not_answer_prompts(bound: Path, data: Path, pro
 
 def test_another_split_replaces_nothing(run: Path, bound: Path, scored, prompts: Path) -> None:
     before = (run / "scores.json").read_bytes()
+    told = (run / "README.md").read_bytes()
     heard: list[str] = []
     found = evaluate(run, split="val", prompts=[str(prompts)], say=heard.append)
     assert {one.split for one in found} == {"val"}
@@ -97,13 +110,14 @@ def test_another_split_replaces_nothing(run: Path, bound: Path, scored, prompts:
     beside = evaluate(run, split="val", prompts=[str(prompts)], bound=bound, images=False)
     assert {one.split for one in beside} == {"val"}  # not the bound's scores of the test split
     assert (run / "scores.json").read_bytes() == before
+    assert (run / "README.md").read_bytes() == told
     assert (run / "scores-reports-val.json").exists()
     assert (run / "card-reports-val.html").exists()
     assert any("scores-reports-val.json" in line for line in heard)
 
 
 def test_labels_that_no_packaged_set_names_are_said(run: Path, monkeypatch) -> None:
-    monkeypatch.setattr("asclip.recipes.evaluation.fitting", lambda data: [])
+    monkeypatch.setattr("asclip.recipes.exam.fitting", lambda data: [])
     heard: list[str] = []
     evaluate(run, out=run / "again.json", images=False, say=heard.append)
     assert any("--prompts FILE" in line for line in heard)

@@ -10,11 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from asclip.cli import app
+from asclip.data.dataset import Dataset
 from asclip.data.ingest import ingest
 from asclip.data.sources.table import Table
 from asclip.errors import DataError, LeakageError
 from asclip.files.preprocessing import Preprocessing
-from asclip.recipes.trust import judge, trust
+from asclip.recipes.trust import judge, trust, usual
 from asclip.results import from_records, read_predictions
 from asclip.types import Predictions
 
@@ -74,6 +75,12 @@ def test_a_run_is_judged_from_end_to_end(
     assert "--accent:#" in svg
     assert "aria-label" in svg
     assert any("trust.json" in line for line in heard)
+
+
+def test_a_suite_looks_at_sex_and_bands_of_age(stated: Path, data: Path) -> None:
+    found = {one.attribute: one.names for one in usual(Dataset.open(stated).split("test"))}
+    assert found == {"age": ("under 40", "40-64", "65 and over"), "sex": ("F", "M")}
+    assert usual(Dataset.open(data).split("test")) == []
 
 
 def test_a_supervised_run_is_judged_too(bound: Path, stated: Path, tmp_path: Path) -> None:

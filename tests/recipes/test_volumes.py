@@ -15,8 +15,9 @@ from asclip.data.sources.table import Table
 from asclip.errors import ModelError
 from asclip.files.preprocessing import Preprocessing
 from asclip.recipes import load, pretrain
-from asclip.recipes.evaluation import Encodings, evaluate, predict
+from asclip.recipes.evaluation import Encodings, evaluate
 from asclip.recipes.pictures import picture, similarity_map
+from asclip.recipes.prediction import predict
 from scans import KINDS, SHAPE, SPACING, scans
 
 HOW = Preprocessing(SHAPE, window=(-1000.0, 400.0), spacing=SPACING)

@@ -2,8 +2,9 @@
 
 Contract: an adapter is fitted on features of chosen training studies, chooses what it has to choose
 on validation studies, and then gives logits of any features; it is never handed the test split, and
-it changes no weight of the model. One paper, one file; methods never import each other, what they
-share lies in `terms` and `context`. `ADAPTERS` is the one table of names, `few_shot` the runner.
+it changes no weight of the model: methods that train a tower train a copy of it. One paper, one
+file; methods never import each other, what they share lies in `terms`, `context` (learned words)
+and `tuning` (trained towers). `ADAPTERS` is the one table of names, `few_shot` the runner.
 """
 
 from asclip.adapt.few_shot import few_shot

@@ -89,3 +89,8 @@ class Bottleneck:
         moved = (features @ down.T).relu() @ up.T
         mixed = self.ratio * moved.relu() + (1 - self.ratio) * features
         return self.texts.logits(functional.normalize(mixed, dim=1)) + bias
+
+    def again(self, texts: ClassTexts) -> Bottleneck:
+        """See `Adapted`; b is 0 for classes without examples."""
+        parts = (*self.parts[:2], torch.zeros(len(texts.labels)))
+        return Bottleneck(parts, self.ratio, texts, self.chosen)

@@ -46,9 +46,10 @@ class CoCoOp(Learning):
         context = first_context(prompter, texts, generator)
         down = torch.randn(inner, support.features.shape[1] + 1, generator=generator)
         up = torch.zeros(prompter.width, inner + 1)
-        net = Conditional(prompter, texts, (context, down, up, torch.zeros(len(texts.labels))))
+        none = torch.zeros(len(texts.labels))
+        net = Conditional(prompter, texts, (context, down, up, none), self.words)
         bias = start_bias(net.scores(support.features), support.truth, single=single)
-        net = Conditional(prompter, texts, (context, down, up, bias))
+        net = Conditional(prompter, texts, (context, down, up, bias), self.words)
         moved = [one.requires_grad_() for one in (net.parts[:3] if single else net.parts)]
 
         def gradients() -> Sequence[Tensor]:
@@ -65,7 +66,7 @@ class CoCoOp(Learning):
             checks=LOOKS,
         )
         parts = tuple(one.detach() for one in net.parts)
-        return Conditional(prompter, texts, parts, recorded(chosen))
+        return Conditional(prompter, texts, parts, self.words, recorded(chosen))
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,20 @@ class Conditional:
     prompter: Prompter
     texts: ClassTexts
     parts: tuple[Tensor, ...]
+    words: str = "label"
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @torch.no_grad()
     def scores(self, features: Tensor) -> Tensor:
         """Logits [n, K] of features [n, D]."""
         return torch.cat([self.logits(some) for some in features.split(CHUNK)])
+
+    def again(self, texts: ClassTexts) -> Conditional:
+        """See `Adapted`; the bias is 0 for classes without examples."""
+        words = sentences(texts, self.words)
+        prompter = Prompter(texts.model, words, self.prompter.length)
+        parts = (*self.parts[:3], torch.zeros(len(texts.labels)))
+        return Conditional(prompter, texts, parts, self.words, self.chosen)
 
     def logits(self, features: Tensor) -> Tensor:
         """The same in one go, with a graph."""

@@ -11,7 +11,7 @@ The tower is not changed: while it reads, a hook puts the context where M stand-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,6 @@ from torch.nn import functional
 from asclip.adapt.interface import ClassTexts, Examples, Linear
 from asclip.adapt.terms import check, descend, quality, recorded, start_bias
 from asclip.errors import ModelError
-from asclip.towers.text import pool
 from asclip.towers.transformer import TextTransformer
 from asclip.towers.words import Words
 from asclip.types import Encoded
@@ -76,15 +75,10 @@ class Prompter:
         """
         rounds = len(context) // len(self.ids)
         ids, mask = self.ids.repeat(rounds, 1), self.mask.repeat(rounds, 1)
-        backbone, tower = self.tower.backbone, self.tower
         with self._put(context.to(self.ids.device)):
-            if isinstance(backbone, (TextTransformer, Words)):
-                hidden = backbone(ids, mask)
-            else:
-                found = backbone(input_ids=ids, attention_mask=mask.long())
-                hidden = found.last_hidden_state
-        pooled = Encoded(pool(hidden, mask, tower.config.pooling))
-        return functional.normalize(tower.project(pooled, local=False).pooled.float().cpu(), dim=1)
+            pooled, _ = self.tower.read(ids, mask)
+        found = self.tower.project(Encoded(pooled), local=False).pooled
+        return functional.normalize(found.float().cpu(), dim=1)
 
     @contextmanager
     def _put(self, context: Tensor) -> Iterator[None]:
@@ -158,10 +152,24 @@ def learn(
         z = validation.features @ read()[1].T + bias
         return quality(z, validation.truth, single=single)
 
-    chosen = descend(moved, follow, judge, steps=how.steps, rate=how.rate)
-    with torch.no_grad():
-        weight = read()[1]
-    return Linear(weight, bias.detach(), recorded(chosen), {"context": context.detach()})
+    chosen = recorded(descend(moved, follow, judge, steps=how.steps, rate=how.rate))
+    return under(texts, context.detach(), bias.detach(), how.words, chosen)
+
+
+@torch.no_grad()
+def under(
+    texts: ClassTexts, context: Tensor, bias: Tensor, words: str, chosen: Mapping[str, Any]
+) -> Linear:
+    """The classes of `texts` behind a learned context; other ones get no bias."""
+    prompter = Prompter(texts.model, sentences(texts, words), context.shape[1])
+    number = len(texts.labels)
+    vectors = prompter(context.repeat_interleave(number, dim=0))
+    weight = texts.scale * (vectors if texts.single else vectors[:number] - vectors[number:])
+
+    def reads(other: ClassTexts) -> Linear:
+        return under(other, context, torch.zeros(len(other.labels)), words, chosen)
+
+    return Linear(weight, bias, chosen, {"context": context}, reads)
 
 
 def first_context(prompter: Prompter, texts: ClassTexts, generator: torch.Generator) -> Tensor:

@@ -8,64 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from asclip.adapt.interface import Adapted, Adapter, ClassTexts, Examples
-from asclip.adapt.question import Question, embeddings, examples
-from asclip.adapt.shots import Shots, draw
+from asclip.adapt.draws import NONE, Amounts, Drawn
+from asclip.adapt.interface import Adapter, Examples
+from asclip.adapt.question import Question, Seen
+from asclip.adapt.rows import Fit, Row
+from asclip.adapt.scoring import Scorer
+from asclip.adapt.sides import Side, sides_of
+from asclip.adapt.terms import lacking
 from asclip.data.prompts import PromptSet
 from asclip.errors import LeakageError
-from asclip.tasks.classification.scoring import evaluate
-from asclip.tasks.provenance import provenance, who
-from asclip.tasks.similarity import one_against_rest, owns_score
-from asclip.types import Predictions, Score
+from asclip.tasks.similarity import owns_score
 
 FLOOR = "zero-shot"
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """K `shots` (0: none are used) of a `seed`, in all so many `studies`.
-
-    `short` has the classes with fewer than K patients and how many they have.
-    """
-
-    shots: int
-    seed: int
-    studies: int
-    short: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A fitted adapter, from which studies, and how long it took, without their encoding."""
-
-    method: str
-    drawn: Drawn
-    adapted: Adapted
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One number of a curve: a fit without its weights, and its score."""
-
-    fit: Fit
-    score: Score
-
-    def to_json(self) -> dict[str, Any]:
-        """One flat record; `chosen` is what validation has chosen."""
-        kept = ("metric", "value", "low", "high", "n", "chance", "why_nan", "split", "prompts")
-        own = {"method": self.fit.method, **asdict(self.fit.drawn)}
-        own |= {"seconds": round(self.fit.seconds, 3), "chosen": dict(self.fit.adapted.chosen)}
-        score = asdict(self.score)
-        return own | {name: score[name] for name in kept}
+Wanted = Callable[[str, Drawn], bool]
 
 
 def few_shot(
@@ -75,21 +33,59 @@ def few_shot(
     adapters: Mapping[str, Adapter],
     *,
     shots: Sequence[int] = (1, 2, 4, 8, 16),
+    fractions: Sequence[float] = (),
     seeds: Sequence[int] = (0, 1, 2),
     split: str = "test",
+    base: Sequence[str] | None = None,
     resamples: int = 1000,
     folder: Path | None = None,
+    known: Sequence[Row] = (),
+    keep: Callable[[Sequence[Row]], None] = lambda rows: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Row]:
     """Macro AUROC and average precision, and accuracies of one class of several, of each fit.
 
-    Intervals are over the patients of `split`. `folder` is where the drawn studies are written
-    (shots-SEED.json), or read again where they are.
+    `fractions` of the labelled patients take the place of `shots`. With `base` classes (() halves
+    them) adapters are fitted on these and scored on them and on the others. Intervals are over the
+    patients of `split`. `folder` is where the drawn studies are written (shots-SEED.json), or read
+    again where they are. Fits of which `known` has the rows are not done again; `keep` is given
+    the rows of each new one.
 
     Raises:
         LeakageError: `split` shares a patient with the studies that are learned from.
         DataError: nothing that the prompts ask for is known in training and in validation.
     """
+    train, validation, scored = _apart(dataset, split)
+    if owns_score(model):
+        say("the run's own score is not used: adapters compare pooled embeddings by their cosine")
+    sides = sides_of(model, Question.of(train, validation, prompts, say), base)
+    scorer = Scorer(model, scored, sides, resamples)
+    learned = [Seen(model, part, sides[0].question) for part in (train, validation)]
+    amounts = Amounts((), fractions) if fractions else Amounts(shots)
+    found: list[Row] = []
+    total = _number(adapters, amounts, seeds)
+
+    def wanted(method: str, drawn: Drawn) -> bool:
+        before = [row for row in known if (row.method, row.drawn) == (method, drawn)]
+        found.extend(before)
+        return not before
+
+    for one in fits(
+        learned, sides[0], adapters, amounts, seeds=seeds, folder=folder, wanted=wanted
+    ):
+        rows = scorer.rows(one)
+        found += rows
+        keep(rows)
+        done = len({(row.method, row.drawn.amount, row.drawn.seed) for row in found})
+        say(f"{done} of {total}: {_line(one, rows)}")
+    place = {name: at for at, name in enumerate(adapters)}
+    found.sort(key=lambda row: (row.drawn.amount != NONE, row.drawn.seed, row.drawn.shots,
+                                row.drawn.share, place[row.method]))  # fmt: skip
+    return found
+
+
+def _apart(dataset: Any, split: str) -> tuple[Any, Any, Any]:
+    """Training, validation and the scored part, of different patients."""
     train, validation, scored = (dataset.split(name) for name in ("train", "val", split))
     learned = {one for part in (train, validation) for one in part.studies["patient"]}
     shared = learned & set(scored.studies["patient"])
@@ -98,106 +94,60 @@ def few_shot(
             f"adapters must be scored on other patients than they learn from; {len(shared)} of "
             f"split {split!r} are in train or val; score the test split"
         )
-    if owns_score(model):
-        say("the run's own score is not used: adapters compare pooled embeddings by their cosine")
-    question = Question.of(train, validation, prompts, say)
-    texts = ClassTexts.of(model, question.prompts)
-    features = embeddings(model, scored)
-    rows = []
-    for one in fits(
-        model, train, validation, question, texts, adapters, shots=shots, seeds=seeds, folder=folder
-    ):
-        predictions = _predictions(one, model, scored, question, features)
-        found = [s for s in evaluate(predictions, resamples=resamples) if s.label in ("", "macro")]
-        rows += [Row(one, score) for score in found]
-        say(f"{one.method}, {one.drawn.shots} shots, seed {one.drawn.seed}: {_said(found)}")
-    return rows
+    return train, validation, scored
 
 
 def fits(
-    model: Any,
-    train: Any,
-    validation: Any,
-    question: Question,
-    texts: ClassTexts,
+    learned: Sequence[Seen],
+    side: Side,
     adapters: Mapping[str, Adapter],
+    amounts: Amounts,
     *,
-    shots: Sequence[int],
     seeds: Sequence[int],
     folder: Path | None = None,
+    wanted: Wanted = lambda method, drawn: True,
 ) -> Iterator[Fit]:
-    """Every adapter with every number of shots and every seed; the zero-shot floor once."""
-    held_out = examples(embeddings(model, validation), question.truth(validation))
-    truth, studies = question.truth(train), train.studies["study"].to_numpy().astype(str)
-    seen = np.array([len(rows) > 0 for rows in train.image_rows()], dtype=bool)
-    truth = np.where(seen[:, None], truth, np.nan)
+    """Every adapter with every amount and every seed, as far as `wanted`; the floor once.
+
+    `learned` are training and validation.
+    """
+    train, validation = learned
+    if FLOOR in adapters and wanted(FLOOR, Drawn()):
+        held_out = validation.examples()
+        yield _fit(FLOOR, adapters[FLOOR], held_out, held_out, side, Drawn())
+    studies = train.part.studies["study"].astype(str)
     place = {study: row for row, study in enumerate(studies)}
-    for name, adapter in adapters.items():
-        if name == FLOOR:
-            yield _fit(name, adapter, held_out, held_out, texts, Drawn(0, seeds[0], 0))
     for seed in seeds:
-        drawn = _shots(train, studies, truth, question, seed, max(shots), folder)
-        rows = [place[study] for study in drawn.take(max(shots))]
-        known = dict(zip(rows, embeddings(model, train.take(np.array(rows))), strict=True))
-        for k in shots:
-            here = [place[study] for study in drawn.take(k)]
-            support = examples(torch.stack([known[row] for row in here]), truth[here])
-            about = Drawn(k, seed, len(here), drawn.short(k))
+        for drawn, some in amounts.draws(train, side.question, seed, folder):
             for name, adapter in adapters.items():
-                if name != FLOOR:
-                    yield _fit(name, adapter, support, held_out, texts, about)
+                if name != FLOOR and wanted(name, drawn):
+                    support = train.examples([place[study] for study in some])
+                    yield _fit(name, adapter, support, validation.examples(), side, drawn)
 
 
 def _fit(
-    name: str,
-    adapter: Adapter,
-    support: Examples,
-    validation: Examples,
-    texts: ClassTexts,
-    drawn: Drawn,
+    name: str, adapter: Adapter, support: Examples, validation: Examples, side: Side, drawn: Drawn
 ) -> Fit:
+    without = lacking(support, side.texts)
+    if drawn.share and without:  # a share is drawn without looking at labels
+        return Fit(name, drawn, None, 0.0, f"{without} in these {drawn.amount} of the patients")
     began = time.perf_counter()
-    adapted = adapter.fit(support, validation, texts, seed=drawn.seed)
+    adapted = adapter.fit(support, validation, side.texts, seed=drawn.seed)
     return Fit(name, drawn, adapted, time.perf_counter() - began)
 
 
-def _shots(
-    train: Any,
-    studies: np.ndarray,
-    truth: np.ndarray,
-    question: Question,
-    seed: int,
-    most: int,
-    folder: Path | None,
-) -> Shots:
-    """The drawn studies: those of the folder's file where it is of this question."""
-    path = None if folder is None else folder / f"shots-{seed}.json"
-    asked = (f"{train.name}@{train.hash}", question.prompts.id)
-    if path is not None and path.exists():
-        kept = Shots.read(path)
-        if (kept.dataset, kept.prompts) == asked and kept.most >= most:
-            return kept
-    drawn = draw(
-        studies.tolist(), train.studies["patient"].tolist(), truth, question.prompts.labels,
-        single=question.prompts.single_label, seed=seed, most=most, dataset=asked[0],
-        prompts=asked[1],
-    )  # fmt: skip
-    if path is not None:
-        drawn.write(path)
-    return drawn
+def _number(adapters: Mapping[str, Adapter], amounts: Amounts, seeds: Sequence[int]) -> int:
+    """How many fits there are, the floor among them."""
+    floor = FLOOR in adapters
+    points = len(seeds) * len(amounts.shots or amounts.shares)
+    return floor + points * (len(adapters) - floor)
 
 
-def _predictions(
-    fit: Fit, model: Any, part: Any, question: Question, features: Tensor
-) -> Predictions:
-    prompts = question.prompts
-    facts = provenance(fit.method, model, part, seed=fit.drawn.seed, prompts=prompts.id)
-    with torch.no_grad():
-        scores = fit.adapted.scores(features).double().numpy()
-    scores = one_against_rest(scores) if prompts.single_label else scores
-    facts |= {"kind": prompts.kind, "shots": fit.drawn.shots}
-    return Predictions(scores, question.truth(part), prompts.labels, **who(part), provenance=facts)
-
-
-def _said(scores: Sequence[Score]) -> str:
-    return ", ".join(f"{one.metric} {one.value:.3f}" for one in scores)
+def _line(fit: Fit, rows: Sequence[Row]) -> str:
+    said = [
+        f"{row.side} {row.score.metric} {row.score.value:.3f}".strip()
+        for row in rows
+        if row.score.metric != "average_precision"
+    ]
+    head = f"{fit.method}, {fit.drawn.amount}, seed {fit.drawn.seed}"
+    return f"{head}: {', '.join(said)} ({fit.seconds:.1f} s)"

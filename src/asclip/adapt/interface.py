@@ -10,7 +10,7 @@ several go into a softmax, those of labels into a sigmoid each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,11 +26,13 @@ from asclip.errors import DataError, ModelError
 class Examples:
     """Studies with a truth: `features` [n, D] float32 of unit length, `truth` [n, K] 1, 0, NaN.
 
-    Truth of one class of several is one-hot and known in every row.
+    Truth of one class of several is one-hot and known in every row. `part` is the data set of these
+    studies, row by row, for methods that train the image tower; None where there are no pixels.
     """
 
     features: Tensor
     truth: Tensor
+    part: Any = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.features.shape), tuple(self.truth.shape)
@@ -38,6 +40,11 @@ class Examples:
             raise DataError(
                 f"examples must have features [n, D] and truth [n, K] of equal n, got {shape[0]} "
                 f"and {shape[1]}; take both from the same studies"
+            )
+        if self.part is not None and len(self.part) != len(self.features):
+            raise DataError(
+                f"the data set of examples must have their {len(self.features)} studies, got "
+                f"{len(self.part)}; take both from the same studies"
             )
         if not self.features.isfinite().all():
             raise DataError(
@@ -126,6 +133,10 @@ class Adapted(Protocol):
         """Logits [n, K] of features [n, D]."""
         ...
 
+    def again(self, texts: ClassTexts) -> Adapted | None:
+        """The same for other classes, without examples of them; None if it knows its own alone."""
+        ...
+
 
 class Adapter(Protocol):
     """A method with its parameters; `fit` sees training and validation studies and nothing else."""
@@ -139,13 +150,21 @@ class Adapter(Protocol):
 
 @dataclass(frozen=True)
 class Linear:
-    """Logits f.W + b with `weight` [K, D] and `bias` [K]; `learned` is what training moved."""
+    """Logits f.W + b with `weight` [K, D] and `bias` [K]; `learned` is what training moved.
+
+    `reads` gives the same of other classes' texts, where texts are all that the weights come from.
+    """
 
     weight: Tensor
     bias: Tensor
     chosen: Mapping[str, Any] = field(default_factory=dict)
     learned: Mapping[str, Tensor] = field(default_factory=dict)
+    reads: Callable[[ClassTexts], Linear] | None = None
 
     def scores(self, features: Tensor) -> Tensor:
         """Logits [n, K] of features [n, D]."""
         return features @ self.weight.T + self.bias
+
+    def again(self, texts: ClassTexts) -> Linear | None:
+        """See `Adapted`."""
+        return None if self.reads is None else self.reads(texts)

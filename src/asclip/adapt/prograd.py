@@ -18,11 +18,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from asclip.adapt.context import Learning, State, learn
 from asclip.adapt.interface import ClassTexts, Examples, Linear
-from asclip.adapt.terms import loss
+from asclip.adapt.terms import divergence, loss
 
 
 @dataclass(frozen=True)
@@ -59,15 +58,3 @@ def projected(domain: Tensor, general: Tensor, weight: float) -> Tensor:
     if along >= 0:
         return domain
     return domain - weight * along / general.square().sum() * general
-
-
-def divergence(written: Tensor, logits: Tensor, *, single: bool) -> Tensor:
-    """KL of the written prompts' answer from the learned one's, mean over studies [n] or [n, K]."""
-    if single:
-        return functional.kl_div(
-            logits.log_softmax(1), written.log_softmax(1), log_target=True, reduction="batchmean"
-        )
-    learned, taught = (
-        functional.logsigmoid(torch.stack([z, -z], dim=-1)).flatten(0, 1) for z in (logits, written)
-    )
-    return functional.kl_div(learned, taught, log_target=True, reduction="batchmean")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +27,16 @@ class Question:
     def of(
         cls, train: Any, validation: Any, prompts: PromptSet, say: Callable[[str], None]
     ) -> Question:
-        """The classes to ask for; `say` is told which labels are left out.
+        """The classes to ask for; `say` is told which are left out.
 
         Raises:
             DataError: none is left.
         """
         truth = truth_of(prompts, train)
         asked = [name for name in truth.labels if name in prompts.classes]
+        absent = [name for name in prompts.labels if name not in asked]
+        if absent:
+            say(f"left out, as the training data do not have them: {', '.join(absent)}")
         if prompts.single_label:
             return cls(prompts.only(*asked))
         values = {name: truth.values[:, truth.labels.index(name)] for name in asked}
@@ -62,8 +65,27 @@ def embeddings(model: Any, part: Any) -> Tensor:
     return functional.normalize(model.encode_images(part, local=False).pooled.float(), dim=1)
 
 
-def examples(features: Tensor, truth: np.ndarray) -> Examples:
-    """The studies that have an image and something known."""
-    known = torch.from_numpy(truth).float()
-    rows = features.isfinite().all(1) & (~known.isnan()).any(1)
-    return Examples(features[rows], known[rows])
+class Seen:
+    """The studies of `part` as examples of a question; each is encoded when first asked for."""
+
+    def __init__(self, model: Any, part: Any, question: Question) -> None:
+        self.model, self.part = model, part
+        with_image = np.array([len(rows) > 0 for rows in part.image_rows()], dtype=bool)
+        self.truth = np.where(with_image[:, None], question.truth(part), np.nan)
+        self.features: dict[int, Tensor] = {}
+
+    def examples(self, rows: Sequence[int] | None = None) -> Examples:
+        """Those at `rows`, by default all, that have an image and something known."""
+        asked = range(len(self.part)) if rows is None else rows
+        wanted = [row for row in asked if not np.isnan(self.truth[row]).all()]
+        new = [row for row in wanted if row not in self.features]
+        if new:
+            found = embeddings(self.model, self.part.take(np.array(new)))
+            self.features.update(zip(new, found, strict=True))
+        width = self.model.encoder.width
+        features = [self.features[row] for row in wanted] or [torch.zeros(0, width)]
+        return Examples(
+            torch.stack(features) if wanted else features[0],
+            torch.from_numpy(self.truth[wanted]).float(),
+            self.part.take(np.array(wanted, dtype=np.int64)),
+        )

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from asclip.adapt.biomedcoop import BiomedCoOp
 from asclip.adapt.clip_adapter import ClipAdapter
 from asclip.adapt.cocoop import CoCoOp
 from asclip.adapt.coop import CoOp
+from asclip.adapt.fine_tuning import FineTuning
 from asclip.adapt.interface import Adapter
 from asclip.adapt.kgcoop import KgCoOp
+from asclip.adapt.layer_wise import LayerWise
 from asclip.adapt.linear_probe import LinearProbe
+from asclip.adapt.lora import LoRA
 from asclip.adapt.lp_plus_plus import LpPlusPlus
 from asclip.adapt.prograd import ProGrad
 from asclip.adapt.tip_adapter import TipAdapter, TipAdapterF
@@ -29,6 +33,10 @@ ADAPTERS: dict[str, Callable[..., Adapter]] = {
     "cocoop": CoCoOp,
     "kgcoop": KgCoOp,
     "prograd": ProGrad,
+    "biomedcoop": BiomedCoOp,
+    "lora": LoRA,
+    "layer-wise": LayerWise,
+    "fine-tuning": FineTuning,
 }
 
 

@@ -38,18 +38,22 @@ def check(support: Examples, validation: Examples, texts: ClassTexts) -> None:
                 f"{name} must have at least one known label, got {len(part.truth)} studies without "
                 "one (NaN is unknown); ingest the labels, or ask another prompt set"
             )
-    sides = ((1.0, "has it"),) if texts.single else ((1.0, "has it"), (0.0, "is known not to"))
-    for value, words in sides:
-        lacking = [
-            label
-            for label, some in zip(texts.labels, (support.truth == value).any(0), strict=True)
-            if not some
-        ]
-        if lacking:
-            raise DataError(
-                f"every class must have an example in the support; of {', '.join(lacking)} no "
-                f"study {words}; leave the class out or draw from more studies"
-            )
+    without = lacking(support, texts)
+    if without:
+        raise DataError(
+            f"every class must have an example in the support; {without}; leave the class out or "
+            "draw from more studies"
+        )
+
+
+def lacking(support: Examples, texts: ClassTexts) -> str:
+    """Which classes have no example, in words; "" if all have one."""
+    for value, words in ((1.0, "has it"), (0.0, "is known not to"))[: 1 if texts.single else 2]:
+        some = (support.truth == value).any(0)
+        names = [label for label, has in zip(texts.labels, some, strict=True) if not has]
+        if names:
+            return f"of {', '.join(names)} no study {words}"
+    return ""
 
 
 def loss(logits: Tensor, truth: Tensor, *, single: bool) -> Tensor:
@@ -60,6 +64,18 @@ def loss(logits: Tensor, truth: Tensor, *, single: bool) -> Tensor:
     known = ~truth.isnan()
     each = functional.binary_cross_entropy_with_logits(logits, truth.nan_to_num(), reduction="none")
     return each[known].sum() / known.sum().clamp(min=1)
+
+
+def divergence(written: Tensor, logits: Tensor, *, single: bool) -> Tensor:
+    """KL of the written prompts' answer from the learned one's, mean over studies [n] or [n, K]."""
+    if single:
+        return functional.kl_div(
+            logits.log_softmax(1), written.log_softmax(1), log_target=True, reduction="batchmean"
+        )
+    learned, taught = (
+        functional.logsigmoid(torch.stack([z, -z], dim=-1)).flatten(0, 1) for z in (logits, written)
+    )
+    return functional.kl_div(learned, taught, log_target=True, reduction="batchmean")
 
 
 def quality(logits: Tensor, truth: Tensor, *, single: bool) -> tuple[float, float]:
@@ -94,18 +110,24 @@ def descend(
     rate: float,
     epsilon: float = 1e-8,
     checks: int = CHECKS,
+    shares: Sequence[float] | None = None,
+    start: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     """Move `parameters` by Adam with a cosine rate to where `judge` was highest on the way.
 
     `gradients()` has one tensor a parameter; `judge()` reads the parameters. Start and end are
     judged too; of equals the earliest is kept. The record has the `step` and its `quality`.
+    `shares` are factors of the rate, one a parameter; `start` is the start's quality where known.
     """
-    optimiser = torch.optim.Adam(parameters, lr=rate, eps=epsilon)
+    factors = [1.0] * len(parameters) if shares is None else shares
+    optimiser = torch.optim.Adam([{"params": [one]} for one in parameters], lr=rate, eps=epsilon)
     every = max(1, steps // checks)
-    best, at = judge(), 0
+    best, at = start or judge(), 0
     kept = [one.detach().clone() for one in parameters]
     for step in range(1, steps + 1):
-        optimiser.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * (step - 1) / steps)) / 2
+        now = rate * (1 + math.cos(math.pi * (step - 1) / steps)) / 2
+        for group, factor in zip(optimiser.param_groups, factors, strict=True):
+            group["lr"] = now * factor
         for one, gradient in zip(parameters, gradients(), strict=True):
             one.grad = gradient
         optimiser.step()

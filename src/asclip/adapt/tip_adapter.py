@@ -48,6 +48,9 @@ class Cache:
         affinity = (-self.beta * (1 - features @ self.keys.T)).exp()
         return self.texts.logits(features) + self.alpha * affinity @ self.values
 
+    def again(self, texts: ClassTexts) -> None:
+        """None: the cache has examples of its own classes alone."""
+
 
 @dataclass(frozen=True)
 class TipAdapter:

@@ -27,4 +27,10 @@ class ZeroShot:
         self, support: Examples, validation: Examples, texts: ClassTexts, *, seed: int
     ) -> Linear:
         """The texts as a linear classifier."""
-        return Linear(texts.scale * texts.directions, torch.zeros(len(texts.labels)))
+        return read(texts)
+
+
+def read(texts: ClassTexts) -> Linear:
+    """The texts of any classes as a linear classifier."""
+    bias = torch.zeros(len(texts.labels))
+    return Linear(texts.scale * texts.directions, bias, reads=read)

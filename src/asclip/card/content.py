@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from asclip.errors import DataError
+from asclip.metrics.calibration import Reliability
 from asclip.types import Predictions, Score
 
 
@@ -55,12 +56,50 @@ class Heatmap:
 
 
 @dataclass(frozen=True, slots=True)
+class Explained:
+    """One image and phrase as several methods explain it.
+
+    `image` uint8 [H, W] or [H, W, 3]; `boxes` [M, 4] are the true places as shares of its sides
+    (x_min, y_min, x_max, y_max), M = 0 where unknown; `maps` [h, w] by method, in any range.
+    """
+
+    image: np.ndarray
+    phrase: str
+    boxes: np.ndarray
+    maps: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        _require_picture(self.image, "Explained.image")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What may be believed of one task's predictions.
+
+    `reliability` has a table by stage of calibration, over the answers to all labels; `risk` is
+    (coverage [m], risk [m]) of the m answers, the surest first. `scores` are the task's trust
+    records, `promised` the coverage that conformal sets are to have, `subgroups` the rows of its
+    subgroup table.
+    """
+
+    name: str
+    title: str
+    reliability: Mapping[str, Reliability] = field(default_factory=dict)
+    risk: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
+    scores: Sequence[Score] = ()
+    subgroups: Sequence[Mapping[str, object]] = ()
+    promised: float = 0.9
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """All facts of one report card; every part but the title may be left empty.
 
     `run` has the recipe, its parameters (a mapping), steps, seconds, seed; `data` is what
     `Dataset.describe()` says; `curves` are the rows of metrics.csv; `bound` holds the scores of
     the supervised bound (same tower, labels given); `commands` are the lines that repeat the run.
+    Of the blocks of a suite `warnings` are sentences and `seconds` the time, by block; `judged` is
+    what the trust block plots, `explained` the contact sheet of the explanation block.
     """
 
     title: str
@@ -77,6 +116,10 @@ class Card:
     limits: Sequence[str] = ()
     bound: Sequence[Score] = ()
     commands: Sequence[str] = ()
+    warnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    judged: Sequence[Judged] = ()
+    explained: Sequence[Explained] = ()
 
 
 def _require_picture(image: np.ndarray, what: str) -> None:

@@ -23,12 +23,19 @@ def write(path: str | os.PathLike[str], card: Card, *, include_images: bool = Tr
     Raises:
         ResourceError: the file cannot be written.
     """
-    path = Path(path)
-    page = render(card, include_images=include_images)
+    return put(Path(path), render(card, include_images=include_images))
+
+
+def put(path: Path, text: str) -> Path:
+    """Write `text` in one step and give the path; folders are made.
+
+    Raises:
+        ResourceError: the file cannot be written.
+    """
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
         part.replace(path)  # a reader never sees half a page
     except OSError as error:
         raise ResourceError(
@@ -60,11 +67,11 @@ def render(card: Card, *, include_images: bool = True) -> str:
         "readable": words.readable,
         "shorten": lambda text: words.shorten(text, MOST_TEXT),
     }
-    content = view(_anonymous(card), include_images=include_images, most=MOST_EXAMPLES)
+    content = view(anonymous(card), include_images=include_images, most=MOST_EXAMPLES)
     return environment.get_template("card.html").render(content, notes=notes.texts)
 
 
-def _anonymous(card: Card) -> Card:
+def anonymous(card: Card) -> Card:
     """The same card with every text cleaned of identifiers and absolute paths."""
     known = searchable(
         one for p in card.predictions for ids in (p.patient, p.study) for one in set(ids.tolist())
@@ -93,6 +100,12 @@ def _anonymous(card: Card) -> Card:
         ],
         heatmaps=[
             replace(one, phrase=texts(one.phrase), note=texts(one.note)) for one in card.heatmaps
+        ],
+        explained=[replace(one, phrase=texts(one.phrase)) for one in card.explained],
+        warnings={name: texts(list(some)) for name, some in card.warnings.items()},
+        judged=[
+            replace(one, title=texts(one.title), subgroups=texts(one.subgroups))
+            for one in card.judged
         ],
         scores=[_score(one, texts) for one in card.scores],
         bound=[_score(one, texts) for one in card.bound],

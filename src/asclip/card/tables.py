@@ -167,7 +167,8 @@ def _labels(
     title: str, group: list[Score], predictions: Predictions | None, bound: Sequence[Score]
 ) -> LabelTable:
     names = list(dict.fromkeys(score.label for score in group))
-    bounds = _bounds(names, bound)
+    defined = [s.label for s in group if metric(s) == "auroc" and not math.isnan(s.value)]
+    bounds = _bounds(names, bound, [name for name in defined if name not in ("macro", "")])
     rows = []
     for name in names:
         found = {metric(score): score for score in group if score.label == name}
@@ -187,10 +188,13 @@ def _labels(
     return LabelTable(title, tuple(plain), macro, False)
 
 
-def _bounds(names: Sequence[str], bound: Sequence[Score]) -> dict[str, Score]:
-    """Supervised AUROC of the labels in `names`; the mean only if it is over these very labels.
+def _bounds(
+    names: Sequence[str], bound: Sequence[Score], averaged: Sequence[str]
+) -> dict[str, Score]:
+    """Supervised AUROC of the labels in `names`; the mean only if it has all the `averaged` ones.
 
-    Over fewer labels the mean is taken anew, and has no interval: that would need the resamples.
+    Over fewer labels than the bound's the mean is taken anew, and has no interval: that would need
+    the resamples.
     """
     found = {score.label: score for score in bound if metric(score) == "auroc"}
     macro = found.pop("macro", None)
@@ -200,7 +204,7 @@ def _bounds(names: Sequence[str], bound: Sequence[Score]) -> dict[str, Score]:
         if label != "" and not math.isnan(score.value)
     }
     same = {label: score for label, score in found.items() if label in names}
-    if not same or macro is None:
+    if not same or macro is None or not set(averaged) <= set(same):
         return same
     if len(same) < len(found):
         value = sum(score.value for score in same.values()) / len(same)

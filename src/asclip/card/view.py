@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from asclip import __version__
-from asclip.card import curves, figures, pictures, roc, words
+from asclip.card import (
+    curves,
+    explanation,
+    figures,
+    judgement,
+    origin,
+    pictures,
+    robustness,
+    roc,
+    textual,
+    words,
+)
 from asclip.card.content import Card
 from asclip.card.names import heading, recall_depth
 from asclip.card.plots import Plot
@@ -18,7 +29,7 @@ from asclip.types import Predictions, Score
 
 MOST_MEANS = 3  # macro AUROCs among the big numbers
 TOLD_ELSEWHERE = ("name", "part", "studies", "patients", "images", "preprocessing", "software")
-HASHES = ("hash", "split_hash")
+BLOCKS = ("guard", "vision", "text", "trust", "robustness", "explanation")
 SPLITS = ("train", "validation", "val", "test")
 
 
@@ -34,13 +45,15 @@ class KeyNumber:
 
 def view(card: Card, *, include_images: bool, most: int) -> dict[str, Any]:
     """All names that card.html reads."""
+    parts = blocks(card, include_images=include_images)
+    card = replace(card, scores=_of(card.scores, "vision", ""))
     tables = arrange(card.scores, card.predictions, card.bound)
-    return {
+    return parts | {
         "title": card.title,
         "created": card.created,
         "version": __version__,
         "recipe": card.run.get("recipe", ""),
-        "cost": cost(card.run),
+        "cost": origin.cost(card.run),
         "dataset": card.data.get("name", ""),
         "key_numbers": key_numbers(card, tables),
         "data": data(card.data),
@@ -58,12 +71,32 @@ def view(card: Card, *, include_images: bool, most: int) -> dict[str, Any]:
         "heatmaps": [pictures.overlay(one) for one in card.heatmaps[:most] if include_images],
         "num_heatmaps": len(card.heatmaps),
         "colour_bar": pictures.colour_bar(),
-        "settings": settings(card.run),
+        "settings": origin.settings(card.run),
         "preprocessing": [(step, words.plain(value)) for step, value in card.preprocessing],
-        "provenance": provenance(card),
+        "provenance": origin.provenance(card),
         "remarks": remarks(card, tables, include_images=include_images),
-        "commands": card.commands or commands(card),
+        "commands": card.commands or origin.commands(card),
     }
+
+
+def blocks(card: Card, *, include_images: bool) -> dict[str, Any]:
+    """What the suite's further blocks show; empty where a block was not run."""
+    told = {name: [words.sentence(t) for t in some] for name, some in card.warnings.items()}
+    return {
+        "warnings": dict.fromkeys(BLOCKS, ()) | told,
+        "seconds": [(name, words.duration(s)) for name, s in card.seconds.items()],
+        "guard": _of(card.scores, "guard"),
+        "textual": textual.view(_of(card.scores, "text")),
+        "trust": judgement.view(card),
+        "robustness": robustness.view(_of(card.scores, "robustness")),
+        "explanation": explanation.view(
+            _of(card.scores, "explanation"), card.explained, include_images=include_images
+        ),
+    }
+
+
+def _of(scores: Sequence[Score], *blocks: str) -> list[Score]:
+    return [one for one in scores if one.block in blocks]
 
 
 def key_numbers(card: Card, tables: Tables) -> list[KeyNumber]:
@@ -100,7 +133,7 @@ def _ten(rows: Sequence[Score]) -> Score | None:
 
 def data(described: Mapping[str, Any]) -> dict[str, Any]:
     """The counts per split, the prevalences, the notes, and whatever else was described."""
-    shown = {k: v for k, v in described.items() if k not in (*TOLD_ELSEWHERE, *HASHES)}
+    shown = {k: v for k, v in described.items() if k not in (*TOLD_ELSEWHERE, *origin.HASHES)}
     splits = shown.pop("splits", {})
     labels = shown.pop("labels", {})
     notes = shown.pop("notes", [])
@@ -199,47 +232,3 @@ def bar(value: float, low: float, high: float) -> tuple[float, float, float]:
     spread = (high - low) or 1.0
     zero, end = (100 * (one - low) / spread for one in (0.0, value))
     return zero, min(zero, end), abs(end - zero)
-
-
-def provenance(card: Card) -> list[tuple[str, str]]:
-    """What the card says of its origin, and the hashes of the data where it left them out."""
-    rows = words.pairs(card.provenance)
-    said = {value for _, value in rows}
-    hashes = [(f"data {words.readable(key)}", words.plain(card.data.get(key))) for key in HASHES]
-    return rows + [(key, value) for key, value in hashes if value not in {*said, "none"}]
-
-
-def cost(run: Mapping[str, Any]) -> str:
-    """How long the training took, or nothing where that is not known."""
-    seconds = run.get("seconds")
-    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
-        return ""
-    return words.duration(seconds)
-
-
-def settings(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The recipe and all it was given, as rows."""
-    inner = run.get("parameters")
-    shown = {key: value for key, value in run.items() if key not in ("parameters", "seconds")}
-    if cost(run):
-        shown["training time"] = cost(run)
-    rows = words.pairs(shown)
-    options = inner if isinstance(inner, Mapping) else {}
-    return rows + [(_option(name), words.plain(value)) for name, value in options.items()]
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def commands(card: Card) -> list[str]:
-    """The lines that repeat the run, from the recipe and its parameters."""
-    recipe = card.run.get("recipe")
-    given = card.run.get("parameters")
-    options = ""
-    if isinstance(given, Mapping):
-        plain = [(k, v) for k, v in given.items() if isinstance(v, str | int | float)]
-        options = "".join(f" {_option(k)} {v}" for k, v in plain if v != "")
-    train = f"asclip pretrain DATA --recipe {recipe}{options} --out RUN" if recipe else ""
-    lines = ["asclip ingest TABLE --out DATA", train, "asclip evaluate RUN --out RUN/scores.json"]
-    return [line for line in lines if line]

@@ -16,6 +16,7 @@ import numpy as np
 from asclip.clinical import descriptions
 from asclip.clinical.bank import findings
 from asclip.clinical.extract import location_matrix, report_findings
+from asclip.data import groups
 from asclip.data.change import changed
 from asclip.data.concepts import concepts
 from asclip.data.dataset import Dataset
@@ -57,6 +58,7 @@ class Knowledge:
     concepts: dict[str, str] = field(default_factory=dict)  # name -> definition without the name
     columns: tuple[tuple[str, str], ...] = ()  # (fact, value); "" is a number
     scale: dict[str, tuple[float, float]] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)  # fact -> names of groups
     meaning: Pipeline | None = None
 
     @classmethod
@@ -89,6 +91,7 @@ class Knowledge:
             known["concepts"] = concepts(own)
         if bare.reads("meta"):
             known["columns"], known["scale"] = columns(train)
+        known["groups"] = {fact: groups.learn(train, fact) for fact in groups.asked(needs)}
         if bare.reads("meaning", "report"):
             known["meaning"] = fitted(pieces)
         return cls(needs, source, **known)
@@ -133,7 +136,7 @@ class Knowledge:
             "undenied": list(self.undenied),
             "places": list(self.places),
             "meta": [f"{name}={value}" if value else name for name, value in self.columns],
-        }
+        } | {fact: list(names) for fact, names in self.groups.items()}
         return {name: values for name, values in found.items() if values}
 
     def of(self, part: Dataset, pieces: Pieces) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -149,6 +152,8 @@ class Knowledge:
             studies["change"] = self._change(part, told)
         if self.reads("meta"):
             studies["meta"] = table(part, self.columns, self.scale)
+        for fact, names in self.groups.items():
+            studies[fact] = groups.codes(part, fact, names)
         if self.reads("stated"):
             # One sentence may be silent of what is there, so it never denies by silence.
             texts["stated"] = _said(pieces.texts, self.findings)

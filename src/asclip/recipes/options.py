@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any, get_type_hints
 
 from asclip.errors import ModelError, nearest
-from asclip.recipes import data_efficient, frontier, knowledge, masked, methods, multiscale
+from asclip.recipes import data_efficient, fair, frontier, knowledge, masked, methods, multiscale
 from asclip.train.settings import Settings
 
-FAMILIES = (methods, multiscale, masked, data_efficient, knowledge, frontier)
+FAMILIES = (methods, multiscale, masked, data_efficient, knowledge, frontier, fair)
 RECIPES = {name: make for family in FAMILIES for name, make in family.RECIPES.items()}
 OWN = {key: text for family in reversed(FAMILIES) for key, text in family.OWN.items()}
 FROM_DATA = ("regions", "grid", "pixels", "vocabulary", "count")

@@ -16,29 +16,24 @@ from typing import Any
 
 import numpy as np
 
+from asclip.card import Judged
 from asclip.card import reliability as picture
+from asclip.card.names import heading
 from asclip.data import atomic
 from asclip.data.dataset import Dataset
-from asclip.data.prompts import load_prompt_set
 from asclip.errors import DataError
-from asclip.metrics.calibration import equal_width, reliability
-from asclip.recipes.evaluation import (
-    Encodings,
-    check_preprocessing,
-    fitting,
-    own_data,
-    tasks_of,
-)
-from asclip.recipes.pretraining import load, read_run
+from asclip.metrics.calibration import equal_width, reliability, top_label
+from asclip.recipes.exam import Exam, opened
 from asclip.results import to_records, write_predictions
 from asclip.tasks.classification.scoring import check_apart
+from asclip.trust.abstention import risk_coverage
 from asclip.trust.probabilities import Stages, probabilities
 from asclip.trust.scoring.abstention import abstention_scores
 from asclip.trust.scoring.calibration import calibration_scores
 from asclip.trust.scoring.coverage import coverage_scores
 from asclip.trust.scoring.groups import group_scores
 from asclip.trust.shift import one_each, shift
-from asclip.trust.subgroups import Groups, cross, groups
+from asclip.trust.subgroups import MOST_GROUPS, Groups, cross, groups
 from asclip.types import Predictions, Score
 
 BINS = 10  # of a diagram
@@ -46,11 +41,16 @@ BINS = 10  # of a diagram
 
 @dataclass(slots=True)
 class Trust:
-    """Score records, rows of the subgroup table, and sentences that a reader must know."""
+    """Score records, rows of the subgroup table, and sentences that a reader must know.
+
+    `judged` holds what plots show, a task each; `predictions` by file name, both sides of each.
+    """
 
     scores: list[Score] = field(default_factory=list)
     subgroups: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    predictions: dict[str, Predictions] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values with None for NaN."""
@@ -87,42 +87,19 @@ def trust(
         DataError: no classification to judge, no validation studies, or a column that makes no
             groups.
     """
-    record = read_run(run)
     if not 0 < alpha < 1:
         raise DataError(f"alpha must lie between 0 and 1, such as 0.1 for 90 %, got {alpha}")
-    model = Encodings(load(run))
-    dataset = Dataset.open(data or own_data(run, record))
-    check_preprocessing(model.model, dataset)
-    held_out, part = _sides(dataset, split)
-    among = grouping(part, by)
-    sets = [load_prompt_set(name) for name in prompts] or fitting(dataset)
-    tasks = tasks_of(model.model, dataset, part, sets, int(record["parameters"]["seed"]))
-    tasks = [(name, task) for name, task in tasks if name != "retrieval"]
-    if not tasks:
-        raise DataError(
-            f"{dataset.name} has no label or column that a prompt set names, so there is nothing "
-            "to calibrate; give --prompts FILE"
-        )
-    folder, found = out or run / "trust", Trust()
-    for name, task in tasks:
-        say(f"{name}: fitted on {len(held_out):,} validation studies, told about {len(part):,}")
-        validation, test = task.predict(model, held_out), task.predict(model, part)
-        if validation.labels != test.labels:
-            found.warnings.append(
-                f"{name}: val has the classes {', '.join(validation.labels)} and {split} has "
-                f"{', '.join(test.labels)}; it was left out"
-            )
-            continue
-        for side, predictions in (("val", validation), (split, test)):
-            write_predictions(folder / "predictions" / f"{name}-{side}.npz", predictions)
-        judged, stages = judge(
-            validation, test, among, alpha=alpha, least=least, resamples=resamples
-        )
-        found.scores += judged.scores
-        found.subgroups += judged.subgroups
-        found.warnings += [f"{name}: {text}" for text in judged.warnings]
-        for path in diagrams(folder, name, test, stages):
-            say(f"written: {path}")
+    exam = opened(run, data, split, prompts)
+    found = examined(
+        exam, grouping(exam.part, by), alpha=alpha, least=least, resamples=resamples, say=say
+    )
+    folder = out or run / "trust"
+    for name, predictions in found.predictions.items():
+        write_predictions(folder / "predictions" / f"{name}.npz", predictions)
+    for one in found.judged:
+        if one.reliability:
+            plot = picture.diagram("reliability", one.title, one.reliability)
+            say(f"written: {picture.write(folder / f'reliability-{one.name}.svg', plot)}")
     text = json.dumps(found.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write(folder / "trust.json", (text + "\n").encode("utf-8"))
@@ -130,17 +107,56 @@ def trust(
     return found
 
 
-def _sides(dataset: Dataset, split: str) -> tuple[Dataset, Dataset]:
-    """The studies to fit on, and those to be told about."""
-    if split == "val":
-        raise DataError("trust is fitted on val and must be told about other patients; use test")
-    held_out, part = dataset.split("val"), dataset.split(split)
-    if not len(held_out) or not len(part):
+def examined(
+    exam: Exam,
+    among: Sequence[Groups],
+    *,
+    alpha: float = 0.1,
+    least: int = 10,
+    resamples: int = 1000,
+    say: Callable[[str], None] = lambda text: None,
+) -> Trust:
+    """What may be believed of each classification of a run; nothing is written.
+
+    Raises:
+        DataError: no classification to judge, or no validation studies.
+    """
+    held_out, part = _sides(exam)
+    tasks = [(name, task) for name, task in exam.tasks if "retrieval" not in name]
+    if not tasks:
         raise DataError(
-            f"{dataset.name} must have studies in val and {split}, got {len(held_out)} and "
-            f"{len(part)}; ingest again with other --fractions"
+            f"{exam.dataset.name} has no label or column that a prompt set names, so there is "
+            "nothing to calibrate; give --prompts FILE"
         )
-    return held_out, part
+    found = Trust()
+    for name, task in tasks:
+        say(f"{name}: fitted on {len(held_out):,} validation studies, told about {len(part):,}")
+        validation, test = task.predict(exam.model, held_out), task.predict(exam.model, part)
+        if validation.labels != test.labels:
+            found.warnings.append(
+                f"{name}: val has the classes {', '.join(validation.labels)} and {exam.split} has "
+                f"{', '.join(test.labels)}; it was left out"
+            )
+            continue
+        found.predictions |= {f"{name}-val": validation, f"{name}-{exam.split}": test}
+        one, stages = judge(validation, test, among, alpha=alpha, least=least, resamples=resamples)
+        found.scores += one.scores
+        found.subgroups += one.subgroups
+        found.warnings += [f"{name}: {text}" for text in one.warnings]
+        found.judged.append(_shown(name, test, stages, one, alpha))
+    return found
+
+
+def _sides(exam: Exam) -> tuple[Dataset, Dataset]:
+    """The studies to fit on, and those to be told about."""
+    if exam.split == "val":
+        raise DataError("trust is fitted on val and must be told about other patients; use test")
+    if not len(exam.held_out) or not len(exam.part):
+        raise DataError(
+            f"{exam.dataset.name} must have studies in val and {exam.split}, got "
+            f"{len(exam.held_out)} and {len(exam.part)}; ingest again with other --fractions"
+        )
+    return exam.held_out, exam.part
 
 
 def judge(
@@ -191,16 +207,40 @@ def grouping(part: Dataset, by: Sequence[str]) -> list[Groups]:
     return single + [cross(one, other) for one, other in combinations(single, 2)]
 
 
-def diagrams(folder: Path, name: str, test: Predictions, stages: Stages) -> list[Path]:
-    """One reliability diagram of a task over all its labels, before and after calibration."""
+def usual(part: Dataset) -> list[Groups]:
+    """Sex, bands of age and site, as far as the metadata has them with two groups or more."""
+    found = []
+    for name in part.meta_names:
+        values = part.meta(name)
+        cuts = ":40:65" if name.lower() == "age" and values.dtype.kind == "f" else ""
+        if name.lower() in ("sex", "gender", "site", "race", "ethnicity") or cuts:
+            known = values.nunique()
+            found += grouping(part, [f"{name}{cuts}"]) if 2 <= known <= MOST_GROUPS or cuts else []
+    return [one for one in found if len(one.names) > 1]
+
+
+def _shown(name: str, test: Predictions, stages: Stages, found: Trust, alpha: float) -> Judged:
+    """The plots' content: calibration of all labels together by stage, risk by coverage."""
     tables = {}
     for stage, shares in stages.shares.items():
         counts = ~np.isnan(shares) & ~np.isnan(test.truth)
         if counts.any():
-            share, truth = shares[counts], test.truth[counts]
-            tables[stage] = reliability(truth, share, equal_width(BINS))
-    if not tables:
-        return []
-    title = f"{name}: {len(test.labels)} labels"
-    plot = picture.diagram("reliability", title, tables)
-    return [picture.write(folder / f"reliability-{name}.svg", plot)]
+            tables[stage] = reliability(test.truth[counts], shares[counts], equal_width(BINS))
+    share = stages.shares[stages.best]
+    if test.provenance.get("kind") == "single-label":
+        right, sure = top_label(test.truth, share)
+        wrong = 1 - right
+    else:
+        unknown = np.isnan(share) | np.isnan(test.truth)
+        wrong = np.where(unknown, np.nan, np.abs(test.truth - (share >= 0.5))).ravel()
+        sure = np.abs(share - 0.5).ravel()
+    return Judged(
+        name=name,
+        title=f"{heading(str(test.provenance['task']), str(test.provenance['prompts']))}, "
+        f"{len(test.labels)} labels",
+        reliability=tables,
+        risk=risk_coverage(wrong, sure),
+        scores=found.scores,
+        subgroups=found.subgroups,
+        promised=1 - alpha,
+    )

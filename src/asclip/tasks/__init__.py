@@ -7,8 +7,9 @@ passed in; every score has its number of studies, an interval over patients and 
 reaches, and a NaN has its reason. A model is anything with `encode_images`, `encode_texts`,
 `score`, `scale` and `preprocessing`.
 
-    classification/   zero-shot with prompt sets, the supervised bound, a linear probe
+    classification/   zero-shot by prompts or by descriptors, a concept bottleneck, the bound
     crossmodal/       retrieval between images and texts
+    textual/          negation, sentence similarity, entailment, report -> labels, report retrieval
 """
 
 from __future__ import annotations
