@@ -60,6 +60,13 @@ def test_sides_and_what_has_no_score(tmp_path: Path) -> None:
     assert {one["method"]: one["mean"] for one in new["rows"]} == {"coop": "0.750", "probe": "–"}
 
 
+def test_rows_that_came_later_stand_in_their_place(tmp_path: Path) -> None:
+    one = write_few_shot(tmp_path / "a.html", curve(), ABOUT).read_bytes()
+    turned = sorted(curve(), key=lambda row: -row.drawn.shots if row.drawn.shots else -99)
+    other = write_few_shot(tmp_path / "b.html", turned, ABOUT).read_text()
+    assert sorted(re.findall('d="[^"]*"', one.decode())) == sorted(re.findall('d="[^"]*"', other))
+
+
 def test_one_seed_and_zero_shot_alone(tmp_path: Path) -> None:
     alone = write_few_shot(tmp_path / "a.html", [row("zero-shot", 0.6, 0, 0)], ABOUT).read_text()
     assert "0.600" in alone

@@ -16,6 +16,12 @@ from asclip.card.words import readable
 
 SIZE = (2.5, 1.75)  # inches
 NAMES = {"auroc": "AUROC", "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy"}
+SIDES = {
+    "": "",
+    "base": ", base classes",
+    "new": ", new classes",
+    "harmonic": ", harmonic mean of both",
+}
 LEFT_OUT = ("average_precision",)
 
 
@@ -67,7 +73,7 @@ def _section(
     name = f"{metric}-{side}".strip("-")
     return {
         "id": name,
-        "title": NAMES.get(metric, readable(metric)) + (f", {side} classes" if side else ""),
+        "title": NAMES.get(metric, readable(metric)) + SIDES[side],
         "floor": _number(floor),
         "panels": [
             {
@@ -97,6 +103,8 @@ def _panel(
     for line in lines:
         if line.amount in place and not math.isnan(line.mean):
             curves.setdefault(line.method, []).append(line)
+    for some in curves.values():  # a file grows by further calls, in any order
+        some.sort(key=lambda one: place[one.amount])
     own = curves.pop(method, [])
 
     def paint(axes: Any) -> None:
