@@ -94,7 +94,7 @@ def test_an_interval_is_that_of_student(values: list[float]) -> None:
 
 
 def row(method: str, value: float, seed: int = 0, shots: int = 4, **score) -> Row:
-    drawn = Drawn(shots, seed, 12 if shots else 0)
+    drawn = Drawn(shots, seed, 12 if shots else 0, digest=str(seed))
     one = Score("d", "test", method, "auroc", "macro", value, **score)
     return Row(method, drawn, "", {}, 2.0 + seed, one)
 
@@ -120,6 +120,15 @@ def test_an_interval_stays_within_what_a_metric_can_be() -> None:
     (line,) = summary([row("coop", value, seed) for seed, value in enumerate((1.0, 0.9))])
     assert (line.low, line.high) == (pytest.approx(0.95 - 12.7062 * 0.05, abs=1e-3), 1.0)
     assert math.isnan(line.gain)  # no zero-shot row
+
+
+def test_seeds_that_draw_the_same_studies_say_nothing_of_the_draw() -> None:
+    rows = [row("coop", value, seed) for seed, value in enumerate((0.7, 0.8))]
+    same = [replace(one, drawn=replace(one.drawn, digest="all")) for one in rows]
+    (line,) = summary(same)
+    assert line.mean == pytest.approx(0.75)
+    assert math.isnan(line.low)
+    assert line.highest == 0.8
 
 
 def test_a_method_without_any_value_has_none() -> None:

@@ -16,7 +16,7 @@ ABOUT = {"run": "mine", "data": "chest", "prompts": "findings"}
 
 
 def row(method: str, value: float, shots: int, seed: int, *, side: str = "", why: str = "") -> Row:
-    drawn = Drawn(shots, seed, 2 * shots)
+    drawn = Drawn(shots, seed, 2 * shots, digest=str(seed))
     score = Score("d", "test", method, "auroc", "macro", value, chance=0.5, why_nan=why)
     return Row(method, drawn, side, {}, 1.5, score)
 

@@ -3,7 +3,8 @@
     mean +- t(.975, S - 1) sd / sqrt(S)   of S seeds (Student's t), cut to what the metric can be
 
 The seeds draw other examples; patients of the scored split are the same. So the interval says how
-much the drawn studies matter; how much the scored patients matter is in each row's own interval.
+much the drawn studies matter, and is not known where all seeds have the same ones (100 %); how much
+the scored patients matter is in each row's own interval.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ def _line(
     values = [row.score.value for row in rows if not math.isnan(row.score.value)]
     mean, low, high = interval(values)
     gain = interval([value - floors.get((side, metric), math.nan) for value in values])
+    if len({row.drawn.digest for row in rows}) == 1:  # all studies: seeds draw nothing
+        low = high = math.nan
+        gain = (gain[0], math.nan, math.nan)
     return Line(
         method, side, metric, amount,
         studies=sum(row.drawn.studies for row in rows) / len(rows),
