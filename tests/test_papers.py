@@ -30,6 +30,8 @@ def test_list_has_every_entry_and_facets_narrow_it(capsys: pytest.CaptureFixture
 def test_show_says_what_implements_it(capsys: pytest.CaptureFixture[str]) -> None:
     text = out(capsys, "show", KEY)
     assert "asclip.pretrain.multiscale.gloria" in text
+    assert "\n               Summing over words" in text
+    assert "global 0." in text
     assert json.loads(out(capsys, "show", KEY, "--json"))["key"] == KEY
 
 
@@ -55,6 +57,20 @@ def test_add_tells_new_from_known(capsys: pytest.CaptureFixture[str], tmp_path) 
     path.write_text(known + "\n" + new)
     found = json.loads(out(capsys, "add", str(path), "--json"))
     assert [len(found["new"]), len(found["known"])] == [1, 1]
+
+
+def test_add_field_by_field_to_a_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    fields = ["title=A new thing", "authors=Ann Doe; Bo Roe", "year=2026", "venue=arXiv",
+              "link=https://x.org/?a=1", "stage=application", "family=cross-modal",
+              "leaf=VQA"]  # fmt: skip
+    table = tmp_path / "mine.csv"
+    words = [part for field in fields for part in ("--set", field)]
+    (paper,) = json.loads(out(capsys, "add", *words, "--to", str(table), "--json"))["new"]
+    assert paper["authors"] == ["Ann Doe", "Bo Roe"]
+    assert paper["line"] in table.read_text()
+    assert "doe2026new" in out(capsys, "add", str(table))
+    assert cli.main(["papers", "add", *words[:-1], "leaf=VQ"]) == 4
+    assert "has no leaf 'VQ'; did you mean 'VQA'" in capsys.readouterr().err
 
 
 def test_build_writes_the_site_and_says_where(
@@ -106,8 +122,8 @@ def test_lint_asks_links_only_when_told(
 
 @pytest.mark.parametrize(
     "words", [["add"], ["add", "x.bib", "--from", "arxiv:1"], ["build", __file__, "--no-library"],
-              ["show", "nobody2000"], ["list", "--where", "year"], ["cite"],
-              ["cite", KEY, "--all"]],
+              ["show", "nobody2000"], ["list", "--where", "year"], ["cite"], ["cite", KEY, "--all"],
+              ["add", "--set", "year"]],
 )  # fmt: skip
 def test_mistakes_are_one_message(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     assert cli.main(["papers", *words]) in (2, 4)

@@ -25,12 +25,18 @@ Facets = Annotated[
 def _facets(words: list[str] | None) -> dict[str, list[str]]:
     """family=others, year=2023 -> {"family": ["others"], "year": ["2023"]}."""
     found: dict[str, list[str]] = {}
-    for word in words or []:
-        key, mark, value = word.partition("=")
-        if not mark or not value:
-            raise AsclipError(f"--where takes facet=value, such as year=2023, got {word!r}")
+    for key, value in _pairs(words, "--where takes facet=value, such as year=2023"):
         found.setdefault(key, []).append(value)
     return found
+
+
+def _pairs(words: list[str] | None, must: str) -> list[tuple[str, str]]:
+    """The names and values of name=value; `must` begins the message where one is not."""
+    pairs = [word.partition("=") for word in words or []]
+    for word in pairs:
+        if not all(word):
+            raise AsclipError(f"{must}, got {''.join(word)!r}")
+    return [(name, value) for name, _, value in pairs]
 
 
 def _table(papers: list[dict[str, Any]]) -> None:
@@ -59,10 +65,18 @@ def show(
     if as_json:
         return terminal.print_json(page)
     for name, value in page.items():
-        if isinstance(value, list | tuple):
-            value = ", ".join(str(v[0] if isinstance(v, list | tuple) else v) for v in value)
-        print(f"{name:12s} {value}")
+        print(f"{name:14s} {_shown(name, value)}")
     return None
+
+
+def _shown(name: str, value: Any) -> str:
+    """A field of a page as text: sentences below one another, key terms with their weights."""
+    if name == "key terms":
+        return ", ".join(f"{term} {weight:.2f}" for term, weight in value)
+    if isinstance(value, list):
+        between = f"\n{'':15s}" if name in ("findings", "metrics", "run it") else ", "
+        return between.join(map(str, value))
+    return str(value)
 
 
 @app.command(epilog=EXAMPLE + "asclip papers related huang2021gloria")
@@ -125,7 +139,7 @@ def stats(as_json: Json = False) -> None:
 @app.command(epilog=EXAMPLE + "asclip papers lint mine.bib")
 def lint(
     file: Annotated[
-        Path | None, typer.Argument(help="BibTeX, RIS, arXiv or OpenAlex file; default: sources.")
+        Path | None, typer.Argument(help="A file that `add` reads; default: the sources.")
     ] = None,
     links: Annotated[
         bool,
@@ -140,29 +154,51 @@ def lint(
     terminal.print_json(found) if as_json else terminal.print_rows(f"{len(found)} rows", found)
 
 
-@app.command(epilog=EXAMPLE + "asclip papers add new.bib")
+@app.command(
+    epilog=EXAMPLE
+    + "asclip papers add new.bib --set stage=pre-training --set family=others --to mine.csv"
+)
 def add(
     file: Annotated[
-        Path | None, typer.Argument(help="BibTeX, RIS, arXiv or OpenAlex file.")
+        Path | None,
+        typer.Argument(help="BibTeX, RIS, arXiv, OpenAlex, CSL-JSON, Markdown or CSV file."),
     ] = None,
     source: Annotated[
         str,
         typer.Option("--from", help="arxiv:ID, doi:ID (OpenAlex) or s2:ID, over the network."),
     ] = "",
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="field=value, several: title, authors (A; B), stage, leaf ..."),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Table (CSV) to which the new papers are added.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Read references from a file or a service: which are new, which are here already."""
+    """Read references, or one paper field by field: which are new, where they may belong.
+
+    With --set or --to the new ones are checked: complete, not here already, in a known place.
+    """
     from asclip.literature import commands
 
-    if (file is None) == (not source):
-        raise AsclipError("add takes a file or --from; asclip papers add --from arxiv:2103.00020")
-    found = commands.bring(file) if file else commands.fetch(source)
+    fields = dict(_pairs(values, "--set takes field=value, such as leaf=zero-shot"))
+    if (file and source) or not (file or source or fields):
+        raise AsclipError(
+            "add takes a file, --from or --set; asclip papers add --from arxiv:2103.00020"
+        )
+    if file:
+        found = commands.bring(file, fields=fields, to=to or "")
+    elif source:
+        found = commands.fetch(source, fields=fields, to=to or "")
+    else:
+        found = {"new": [commands.add(fields, to or "")], "known": []}
     if as_json:
         return terminal.print_json(found)
     for name, rows in found.items():
-        terminal.print_rows(
-            f"{name}: {len(rows)}", [{k: row.get(k, "") for k in ("key", "title")} for row in rows]
-        )
+        columns = ("key", "leaf_hint" if name == "new" else "same", "title")
+        table = [{column: row.get(column, "") for column in columns} for row in rows]
+        terminal.print_rows(f"{name}: {len(rows)}", table)
     return None
 
 

@@ -93,6 +93,11 @@ def test_ris_of_others() -> None:
     assert paper.key == "melo2020long"
 
 
+def test_a_wrapped_title_of_ris_may_have_capitals_and_hyphens() -> None:
+    text = "TY  - JOUR\nTI  - Reports and\nCT and X-ray\nAI-made images\nER  - \n"
+    assert read(text, "ris")[0].title == "Reports and CT and X-ray AI-made images"
+
+
 def test_feeds(tmp_path: Path) -> None:
     (paper,) = read(ATOM, "arxiv")
     assert paper.title == "Multi-Granularity Cross-modal Alignment"
@@ -127,6 +132,17 @@ def test_known_papers_are_told_apart(tmp_path: Path) -> None:
     [
         ("bibtex", "@misc{a,\n title = {x}\n year = 2020}", "line 3: field 'title' must end with"),
         ("bibtex", "@misc{a,\n title = {x", "line 2: a value must end with }"),
+        ("bibtex", "@misc{a,\n title = {x,\n year = 2020\n}\n@misc{b, title={y}}",
+         "line 5: field 'title' must end with.*open brace in line 2"),
+        ("bibtex", " ", "line 1: the file must hold papers as bibtex; got an empty file"),
+        ("markdown", "hello", "the file must hold papers as markdown; got 'hello'"),
+        ("ris", "TY  - JOUR\nTI - x\nER  - ", "line 2: a line must be a tag"),
+        ("ris", "TY  - JOUR\nTI  - x\nPY  2020\nER  - ", "line 3: a line must be a tag"),
+        ("json", '[{"id": 1, "title": "x", "issued": {}}, {"id": 1, "title": "y", "issued": {}}]',
+         "item 2: an id must be unique; '1' was used before; rename one"),
+        ("json", '[{"title": "x", "issued": {"date-parts": [[]]}}]', "item 1: a field has another"),
+        ("table", "key,title,stage,family,leaf\na,x,application,classification,zeroshot\n",
+         "^line 2: family 'classification' has no leaf 'zeroshot'; did you mean 'zero-shot'"),
         ("bibtex", "\n@misc{title = {x}}", "line 2: an entry must begin with its key"),
         ("bibtex", "@misc{a, year=2020}", "line 1: entry 'a' must have a title"),
         ("bibtex", "@misc{a,title={x}}\n@misc{a,title={y}}", "line 2.*must be unique.*rename"),
@@ -147,7 +163,7 @@ def test_known_papers_are_told_apart(tmp_path: Path) -> None:
         ("markdown", "\n[**MIDL 2023 no end", "line 2: a paper must begin with"),
         ("word", "", "no form is called 'word'"),
     ],
-)
+)  # fmt: skip
 def test_bad_input_is_named_with_line_and_mend(form: str, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(text, form)
@@ -163,3 +179,5 @@ def test_the_message_names_the_file(tmp_path: Path) -> None:
         bring(path, ())
     with pytest.raises(DataError, match=r"the ending must be one of \.bib"):
         bring(tmp_path / "x.doc", ())
+    with pytest.raises(DataError, match=r"gone\.bib must exist; it does not"):
+        bring(tmp_path / "gone.bib", ())

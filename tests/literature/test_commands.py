@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from asclip.errors import DataError
-from asclip.literature import commands, load
+from asclip.literature import bring, commands, load, page
 from asclip.literature.catalogue import read_papers
+from asclip.literature.results import Result
 
 NEW = {
     "title": "Prompt learning for chest X-ray segmentation",
@@ -36,14 +39,49 @@ def test_a_page_shows_every_field_and_invents_none() -> None:
     assert shown["run it"] == ["asclip pretrain --recipe gloria"]
     assert "regions that it attends to" in shown["summary"]
     assert 0 < len(shown["findings"]) <= 7
-    assert shown["metrics"] == shown["date"] == "not available"
+    assert shown["date"] == "not available"
     bare = commands.show("li2024medflip")
-    assert bare["summary"] == bare["findings"] == "not available"
+    assert bare["summary"] == bare["findings"] == bare["metrics"] == "not available"
     assert commands.show("lai2024carzero")["date"].startswith("2024-02")
     assert "wang2022medclip" in shown["cited by"]
     assert shown["how to cite"].startswith("@inproceedings{huang2021gloria,")
     assert commands.show("qin2024freeze-2")["comments"] == "the same paper as qin2024freeze"
     assert commands.show("tiu2022expertlevel")["run it"] == ["asclip evaluate"]
+
+
+def test_metrics_are_the_rows_of_the_comparison() -> None:
+    row = Result("side_zone", "gloria", 3, 0.5, "clip", 0.75, -0.25, -0.5, -0.125, 100.0)
+    open_ = replace(row, method="clip", difference=math.nan)
+    other = replace(row, method="gloria:variant=official")
+    paper = load().paper("huang2021gloria")
+    (said,) = page.page(paper, load(), results=[row, open_, other])["metrics"]
+    assert "side zone: 0.500" in said
+    assert "-0.250 (95 % over 3 seeds -0.500 to -0.125)" in said
+    assert page.page(paper, load())["metrics"] == "not available"
+
+
+def test_new_papers_of_a_file_are_checked_and_added_all_or_none(tmp_path: Path) -> None:
+    path, table = tmp_path / "new.bib", tmp_path / "mine.csv"
+    entry = "@misc{%s, title={%s}, author={Doe, Ann}, year=2026, url={https://x.org/%s}%s}\n"
+    path.write_text(entry % ("a", "Chest films", "a", ", howpublished={arXiv}"))
+    (told,) = commands.bring(path)["new"]
+    assert told["leaf_hint"]
+    place = {"stage": "pre-training", "family": "others", "organ": "chest; lung"}
+    (told,) = commands.bring(path, fields=place, to=table)["new"]
+    assert (told["key"], told["organ"]) == ("a", ["chest", "lung"])
+    assert [paper.key for paper in bring.bring(table, ()).new] == ["a"]
+    path.write_text(
+        entry % ("b", "One more", "b", ", howpublished={arXiv}") + entry % ("c", "Other", "c", "")
+    )
+    before = table.read_text()
+    with pytest.raises(DataError, match=r"c: a new paper must have.*missing: venue"):
+        commands.bring(path, fields=place, to=table)
+    path.write_text(entry % ("a", "Chest films", "a", ", howpublished={arXiv}"))
+    with pytest.raises(DataError, match=r"a: a new paper must have.*missing: stage, family"):
+        commands.bring(path, to=table)
+    assert table.read_text() == before
+    with pytest.raises(DataError, match=r"mine\.csv, line 3: a key must be unique"):
+        commands.bring(path, fields=place, to=table)
 
 
 def test_search_gives_papers_and_facet_counts() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -64,10 +64,14 @@ def line(paper: Paper, *, header: bool = False) -> str:
     return text.getvalue()
 
 
-def append(paper: Paper, path: str | Path, catalogue: Catalogue) -> None:
-    """Adds a paper to a table of papers, which is made if there is none."""
+def append(papers: Iterable[Paper], path: str | Path, catalogue: Catalogue) -> None:
+    """Adds papers to a table, which is made if there is none; all of them or, on a fault, none."""
     path = Path(path)
-    old = path.read_text(encoding="utf-8") if path.exists() else ""
-    new = old + ("" if not old or old.endswith("\n") else "\n") + line(paper, header=not old)
+    if not path.parent.is_dir():
+        raise DataError(f"the folder of {path.name} must exist; it does not; make it first")
+    new = path.read_text(encoding="utf-8") if path.exists() else ""
+    new += "" if not new or new.endswith("\n") else "\n"
+    for paper in papers:
+        new += line(paper, header=not new)
     read_papers(new, path.name, catalogue.taxonomy)
     path.write_text(new, encoding="utf-8")

@@ -39,18 +39,23 @@ def block(paper: Paper) -> str:
     ).rstrip(" \\\n")
 
 
+def headings(paper: Paper) -> tuple[str, str]:
+    """The headings of stage and family under which a paper stands."""
+    stage = STAGES.get(paper.stage, paper.stage or "Unplaced")
+    return f"## {stage}", f"### {title_of(paper.family) if paper.family else 'Unplaced'}"
+
+
 def write(papers: Iterable[Paper]) -> str:
-    """Papers under the headings of their stage and family, in the order given."""
-    lines: list[str] = []
-    stage = family = None
+    """Papers under the headings of their stage and family, each once, in the order given."""
+    places: dict[str, dict[str, list[str]]] = {}
     for paper in papers:
-        if paper.stage != stage:
-            lines.append(f"## {STAGES.get(paper.stage, paper.stage or 'Unplaced')}")
-            stage, family = paper.stage, None
-        if paper.family != family:
-            lines.append(f"### {title_of(paper.family) if paper.family else 'Unplaced'}")
-            family = paper.family
-        lines.append(block(paper))
+        stage, family = headings(paper)
+        places.setdefault(stage, {}).setdefault(family, []).append(block(paper))
+    lines: list[str] = []
+    for stage, families in places.items():
+        lines.append(stage)
+        for family, blocks in families.items():
+            lines += [family, *blocks]
     return "\n\n".join(lines) + "\n"
 
 

@@ -46,11 +46,14 @@ class Reader:
     def __init__(self, text: str) -> None:
         self.text, self.place = text, 0
 
+    def line(self) -> int:
+        """The line of this place."""
+        return self.text.count("\n", 0, self.place) + 1
+
     def fail(self, must: str, mend: str) -> DataError:
         """The error at this place."""
-        line = self.text.count("\n", 0, self.place) + 1
         got = self.text[self.place : self.place + 20].split("\n")[0] or "the end of the line"
-        return DataError(f"line {line}: {must}; got {got!r}; {mend}")
+        return DataError(f"line {self.line()}: {must}; got {got!r}; {mend}")
 
     def skip(self) -> None:
         """Past white space."""
@@ -100,19 +103,21 @@ class Reader:
 
 def entry(reader: Reader, strings: dict[str, str]) -> dict[str, str]:
     """The fields of an entry whose "@type{" has been read; `ID` is its key."""
-    start = reader.place
+    at = reader.line()
     key = reader.take(r"[^\s,{}=\"]+")
     if not key or not reader.take(","):
         raise reader.fail("an entry must begin with its key and a comma", "add the key")
-    fields = {"ID": key, "at": str(reader.text.count("\n", 0, start) + 1)}
+    fields = {"ID": key, "at": str(at)}
     while not reader.take(r"\}"):
         name = reader.take(r"[A-Za-z][\w:.+-]*")
         if not name or not reader.take("="):
             must = f"entry {key!r} must go on with a field, =, and a value, or end with }}"
             raise reader.fail(must, "look for a missing comma or brace")
-        fields[name.lower()] = reader.value(strings)
+        begun = reader.line()
+        fields[name.lower()] = value = reader.value(strings)
         if not reader.take(",") and not re.compile(r"\s*\}").match(reader.text, reader.place):
-            raise reader.fail(f"field {name!r} must end with a comma or }}", "add it")
+            mend = f"look for an open brace in line {begun}, or " if "\n" in value else ""
+            raise reader.fail(f"field {name!r} must end with a comma or }}", f"{mend}add it")
     return fields
 
 

@@ -8,8 +8,15 @@ from pathlib import Path
 
 from asclip.errors import DataError, nearest
 from asclip.literature import awesome, bibtex, feeds, tagged
+from asclip.literature.catalogue import read_papers, taxonomy
 from asclip.literature.duplicates import why_same
 from asclip.literature.entry import Paper
+
+
+def read_table(text: str) -> list[Paper]:
+    """The papers of a table like the catalogue's own, as `asclip papers add --to` writes it."""
+    return list(read_papers(text, "", taxonomy()))
+
 
 FORMS: dict[str, Callable[[str], list[Paper]]] = {
     "bibtex": bibtex.read,
@@ -17,10 +24,11 @@ FORMS: dict[str, Callable[[str], list[Paper]]] = {
     "arxiv": feeds.read_atom,
     "json": feeds.read_json,
     "markdown": awesome.read,
+    "table": read_table,
 }
 ENDINGS = {
     ".bib": "bibtex", ".ris": "ris", ".atom": "arxiv", ".xml": "arxiv", ".json": "json",
-    ".md": "markdown",
+    ".md": "markdown", ".csv": "table",
 }  # fmt: skip
 
 
@@ -36,7 +44,11 @@ def read(text: str, form: str) -> list[Paper]:
     """The papers of a text; unreadable text is a `DataError` with line and mend."""
     if form not in FORMS:
         raise DataError(f"no form is called {form!r}; {nearest(form, list(FORMS))}")
-    return FORMS[form](text.lstrip("\ufeff"))
+    papers = FORMS[form](text.lstrip("\ufeff"))
+    if not papers:
+        got = repr(text.strip()[:20]) if text.strip() else "an empty file"
+        raise DataError(f"line 1: the file must hold papers as {form}; got {got}; choose another")
+    return papers
 
 
 def bring(path: str | Path, existing: Iterable[Paper], *, form: str = "") -> Brought:
@@ -53,6 +65,8 @@ def bring(path: str | Path, existing: Iterable[Paper], *, form: str = "") -> Bro
         papers = read(path.read_text(encoding="utf-8"), form)
     except DataError as problem:
         raise DataError(f"{path.name}, {problem}") from None
+    except FileNotFoundError:
+        raise DataError(f"{path.name} must exist; it does not; correct its path") from None
     except UnicodeDecodeError as problem:
         must = f"{path.name}: the file must be UTF-8; got byte {problem.start} of another encoding"
         raise DataError(f"{must}; save it as UTF-8") from None

@@ -46,10 +46,10 @@ def text_of(name: str) -> str:
 
 
 def rows(text: str, name: str) -> Iterable[tuple[str, dict[str, str]]]:
-    """(file and line, row) of a CSV; a row with too few or many cells is a `DataError`."""
+    """(where, row) of a CSV; a row with too few or many cells is a `DataError`."""
     reader = csv.DictReader(StringIO(text))
     for row in reader:
-        where = f"{name}, line {reader.line_num}"
+        where = f"{name}, line {reader.line_num}".removeprefix(", ")
         if None in row or None in row.values():
             wanted = len(reader.fieldnames or ())
             raise DataError(f"{where}: a row must have {wanted} cells; count its commas and quotes")

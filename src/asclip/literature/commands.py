@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from asclip.errors import DataError
-from asclip.literature import adding, cache, online
+from asclip.literature import adding, cache, online, results
 from asclip.literature import bring as bringing
 from asclip.literature import cite as citing
 from asclip.literature import links as linking
@@ -38,7 +38,7 @@ def list_datasets() -> list[dict[str, Any]]:
 
 def show(key: str, abstract: str = "") -> dict[str, Any]:
     """The page of a paper; `abstract` sharpens its key terms and is not kept."""
-    return page(load().paper(key), load(), abstract=abstract)
+    return page(load().paper(key), load(), abstract=abstract, results=results.load())
 
 
 def related(key: str, number: int = 5) -> list[dict[str, Any]]:
@@ -94,23 +94,49 @@ def read(path: str | Path, form: str = "") -> list[Paper]:
     return [*found.new, *(paper for paper, _, _ in found.known)]
 
 
-def bring(path: str | Path, form: str = "") -> dict[str, list[dict[str, Any]]]:
-    """{"new": papers, "known": papers with `same` (a key) and `why`} of a file."""
-    return told(bringing.bring(path, load().papers, form=form))
+Told = dict[str, list[dict[str, Any]]]
 
 
-def fetch(word: str, web: Web | None = None) -> dict[str, list[dict[str, Any]]]:
+def bring(
+    path: str | Path,
+    form: str = "",
+    *,
+    fields: Mapping[str, Any] | None = None,
+    to: str | Path = "",
+) -> Told:
+    """{"new": papers, "known": papers with `same` (a key) and `why`} of a file.
+
+    With `fields` (laid over each new paper) or `to` (a table) the new ones are added as by `add`.
+    """
+    return taken(bringing.bring(path, load().papers, form=form), fields, to)
+
+
+def fetch(
+    word: str,
+    web: Web | None = None,
+    *,
+    fields: Mapping[str, Any] | None = None,
+    to: str | Path = "",
+) -> Told:
     """The same of a paper that a service knows by its number, such as `arxiv:2103.00020`."""
     papers = online.fetch(word, web or Web(), cache.folder("papers"))
-    return told(bringing.sort_out(papers, load().papers))
+    return taken(bringing.sort_out(papers, load().papers), fields, to)
 
 
-def told(found: bringing.Brought) -> dict[str, list[dict[str, Any]]]:
-    """New and known papers as plain values."""
-    return {
-        "new": [listing(paper) for paper in found.new],
-        "known": [listing(paper) | {"same": key, "why": why} for paper, key, why in found.known],
-    }
+def taken(found: bringing.Brought, fields: Mapping[str, Any] | None, to: str | Path) -> Told:
+    """New and known papers as plain values; the new ones checked and written where asked for."""
+    known = [listing(paper) | {"same": key, "why": why} for paper, key, why in found.known]
+    if not fields and not to:
+        return {"new": [listing(one) | hint(one) for one in found.new], "known": known}
+    new = []
+    for paper in found.new:
+        try:
+            new.append(adding.checked(paper.row() | dict(fields or {}), load()))
+        except DataError as problem:
+            raise DataError(f"{paper.key}: {problem}") from None
+    if to:
+        adding.append(new, to, load())
+    return {"new": [added(paper) for paper in new], "known": known}
 
 
 def add(fields: Mapping[str, Any], to: str | Path = "") -> dict[str, Any]:
@@ -119,9 +145,16 @@ def add(fields: Mapping[str, Any], to: str | Path = "") -> dict[str, Any]:
     `to` is a table of papers (the project's `papers.csv`, or one of the user's own).
     """
     paper = adding.checked(fields, load())
-    if to and not Path(to).parent.is_dir():
-        raise DataError(f"the folder of {Path(to).name} must exist; it does not; make it first")
     if to:
-        adding.append(paper, to, load())
-    hint = paper.leaf or relating.guess_leaf(paper, load())
-    return listing(paper) | {"line": adding.line(paper), "leaf_hint": hint}
+        adding.append([paper], to, load())
+    return added(paper)
+
+
+def added(paper: Paper) -> dict[str, Any]:
+    """A checked paper as plain values, with its line of a table."""
+    return listing(paper) | hint(paper) | {"line": adding.line(paper)}
+
+
+def hint(paper: Paper) -> dict[str, str]:
+    """The leaf of a paper, or where papers with its words are."""
+    return {"leaf_hint": paper.leaf or relating.guess_leaf(paper, load())}

@@ -1,4 +1,4 @@
-"""Files of arXiv (Atom), Semantic Scholar and OpenAlex (JSON)."""
+"""Files of arXiv (Atom), Semantic Scholar, OpenAlex and CSL (JSON)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from asclip.errors import DataError
-from asclip.literature.entry import Paper, key_for, year_of
+from asclip.literature.entry import Paper, key_for, many, year_of
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
@@ -55,7 +55,7 @@ def read_atom(text: str) -> list[Paper]:
 
 
 def read_json(text: str) -> list[Paper]:
-    """The papers of a JSON file of Semantic Scholar or OpenAlex; broken JSON names its line."""
+    """The papers of JSON of Semantic Scholar, OpenAlex or CSL; broken JSON names its line."""
     try:
         found = json.loads(text)
     except json.JSONDecodeError as problem:
@@ -71,13 +71,17 @@ def read_json(text: str) -> list[Paper]:
     for number, item in enumerate(found, 1):
         item = item.get("citedPaper") or item.get("citingPaper") or item.get("paper") or item
         make = open_alex if "authorships" in item else semantic_scholar
+        make = csl if "issued" in item or "container-title" in item else make
         try:
             paper = make(item, papers)
-        except (AttributeError, TypeError, KeyError) as problem:
+        except (AttributeError, TypeError, KeyError, IndexError) as problem:
             where = f"item {number}"
             raise DataError(f"{where}: a field has another form than known ({problem})") from None
         if not paper.title:
             raise DataError(f"item {number}: a paper must have a title; got none; remove it")
+        if paper.key in papers:
+            must = f"item {number}: an id must be unique; {paper.key!r} was used before"
+            raise DataError(f"{must}; rename one")
         papers[paper.key] = paper
     return list(papers.values())
 
@@ -117,4 +121,29 @@ def open_alex(item: dict[str, Any], taken: Iterable[str]) -> Paper:
         arxiv_id=found.group(1) if found else "",
         doi=bare_doi(item.get("doi")),
         keywords=tuple(word["display_name"] for word in item.get("keywords") or ()),
+    )
+
+
+def csl(item: dict[str, Any], taken: Iterable[str]) -> Paper:
+    """The paper of an item of CSL-JSON, as Zotero and `cite` write it."""
+    people = item.get("author") or ()
+    names = tuple(
+        one.get("literal") or f"{one.get('given', '')} {one['family']}".strip() for one in people
+    )
+    title = " ".join((item.get("title") or "").split())
+    dates = (item.get("issued") or {}).get("date-parts")
+    year = int(dates[0][0]) if dates else None
+    in_arxiv = str(item.get("archive", "")).casefold() == "arxiv"
+    words = item.get("keyword") or ""
+    return Paper(
+        key=str(item.get("id") or key_for(names, year, title, taken)),
+        title=title,
+        authors=names,
+        venue=item.get("container-title") or "",
+        year=year,
+        link=item.get("URL") or "",
+        arxiv_id=item.get("archive_location") or "" if in_arxiv else "",
+        doi=bare_doi(item.get("DOI")),
+        keywords=many(words if ";" in words else words.replace(",", ";")),
+        abstract=item.get("abstract") or "",
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from asclip.literature.catalogue import Catalogue
 from asclip.literature.cite import cite
 from asclip.literature.code import differences, run_it
 from asclip.literature.entry import Paper
+from asclip.literature.results import Result
 from asclip.literature.summaries import summary_of
 from asclip.literature.terms import key_terms
 
@@ -39,10 +42,28 @@ def listing(paper: Paper) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
-def page(paper: Paper, catalogue: Catalogue, *, abstract: str = "") -> dict[str, Any]:
+def measured(paper: Paper, results: Iterable[Result]) -> tuple[str, ...]:
+    """What the paper's recipes reached here beside plain CLIP, one text a row of the comparison."""
+    return tuple(
+        f"generated hospital, {row.challenge.replace('_', ' ')}: {row.mean:.3f}; plain CLIP on the "
+        f"same texts {row.baseline_mean:.3f}; difference {row.difference:+.3f} "
+        f"(95 % over {row.seeds} seeds {row.low:+.3f} to {row.high:+.3f})"
+        for row in results
+        if row.method in paper.recipe and not math.isnan(row.difference)
+    )
+
+
+def page(
+    paper: Paper,
+    catalogue: Catalogue,
+    *,
+    abstract: str = "",
+    results: Iterable[Result] = (),
+) -> dict[str, Any]:
     """All that is known of a paper, in the order in which it is read.
 
-    Summary and findings are our own words (`summaries`); abstracts and metrics are not stored.
+    Summary and findings are our own words (`summaries`); abstracts are not stored. Metrics are what
+    its recipes reached here (`results`); what it reports itself stands in the findings.
     """
     cited = [c.cited for c in catalogue.citations if c.citing == paper.key]
     citing = [c.citing for c in catalogue.citations if c.cited == paper.key]
@@ -68,7 +89,7 @@ def page(paper: Paper, catalogue: Catalogue, *, abstract: str = "") -> dict[str,
         "summary": known(said.summary),
         "findings": known(said.findings),
         "summary from": known(said.source),
-        "metrics": NOTHING,
+        "metrics": known(measured(paper, results)),
         "key terms": key_terms(paper, catalogue, abstract=abstract),
         "cites": known(tuple(cited)),
         "cited by": known(tuple(citing)),

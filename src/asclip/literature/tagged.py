@@ -15,6 +15,7 @@ ENW_TYPES = {
     "journal": "Journal Article", "conference": "Conference Proceedings", "preprint": "Generic",
 }  # fmt: skip
 RIS_LINE = re.compile(r"^([A-Z][A-Z0-9])  -(?: (.*))?$")
+RIS_NEARLY = re.compile(r"^[A-Z][A-Z0-9](\s+-|-\s|\s{2,}\S)")  # a tag with a wrong dash or space
 VENUES = ("T2", "JO", "JF", "JA", "BT")
 TITLES = ("TI", "T1", "CT")
 
@@ -64,7 +65,7 @@ def records_ris(text: str) -> Iterable[tuple[int, dict[str, list[str]]]]:
         found = RIS_LINE.match(line.rstrip())
         if not line.strip():
             continue
-        if not found and start and tag:
+        if not found and start and tag and not RIS_NEARLY.match(line):
             record[tag][-1] = clean(f"{record[tag][-1]} {line}")
             continue
         if not found:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from asclip.literature.awesome import headings
 from asclip.literature.cite import cite
 from asclip.literature.entry import Paper
 
@@ -49,8 +50,11 @@ def piece(paper: Paper, form: Form) -> str:
 
 
 def pieces(papers: Sequence[Paper]) -> dict[str, Any]:
-    """{format: {head, between, tail, items: {key: text}}}: what a page joins for a selection."""
-    return {
+    """{format: {head, between, tail, items: {key: text}}}: what a page joins for a selection.
+
+    Markdown has `places` too, {key: [heading of stage, of family]}, under which its items go.
+    """
+    found: dict[str, Any] = {
         form.name: {
             "ending": form.ending,
             "head": form.head,
@@ -60,6 +64,8 @@ def pieces(papers: Sequence[Paper]) -> dict[str, Any]:
         }
         for form in FORMS
     }
+    found["markdown"]["places"] = {paper.key: headings(paper) for paper in papers}
+    return found
 
 
 def links(paper: Paper) -> list[dict[str, str]]:

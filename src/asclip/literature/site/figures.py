@@ -16,9 +16,10 @@ CHAR = 6.4  # width of a letter of the labels, in units of the drawing
 
 
 def svg(width: float, height: float, body: str, label: str, kind: str = "plot") -> str:
-    """A drawing with its description for those who do not see it."""
+    """A drawing with its description for those who do not see it; one with links is a group."""
+    role = "group" if "<a " in body else "img"
     return (
-        f'<svg class="{kind}" role="img" aria-label="{escape(label)}" '
+        f'<svg class="{kind}" role="{role}" aria-label="{escape(label)}" '
         f'viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}px" '
         f'xmlns="http://www.w3.org/2000/svg">{body}</svg>'
     )

@@ -118,7 +118,7 @@ def paper(
         name: [catalogue.keys[k] for k in keys] for name, keys in linked(one, catalogue).items()
     }
     return {
-        "page": page(one, catalogue),
+        "page": page(one, catalogue, results=results),
         "paper": one,
         "links": {name: [line(other) for other in some] for name, some in links.items()},
         "drawing": graph.around(one, catalogue),

@@ -50,12 +50,16 @@
     numbers.sort((a, b) => order.indexOf(shown.get(a)) - order.indexOf(shown.get(b)) || a - b);
     const found = new Map([[centre, [0, 0]]]);
     let radius = 40;
-    for (const some of [numbers.filter((n) => beside.has(n)), numbers.filter((n) => !beside.has(n))]) {
-      radius = Math.max(radius + 110, (some.length * 62) / (2 * Math.PI));
-      some.forEach((number, place) => {
-        const angle = (2 * Math.PI * (place + 0.5)) / some.length - Math.PI / 2;
-        found.set(number, [radius * Math.cos(angle), radius * Math.sin(angle)].map(Math.round));
-      });
+    for (const side of [true, false]) {
+      const rest = numbers.filter((number) => beside.has(number) === side);
+      while (rest.length) { // very many stand in several rings: one would be too wide to be seen
+        const some = rest.splice(0, Math.max(40, (radius + 110) / 10));
+        radius = Math.max(radius + 110, some.length * 10);
+        some.forEach((number, place) => {
+          const angle = (2 * Math.PI * (place + 0.5)) / some.length - Math.PI / 2;
+          found.set(number, [radius * Math.cos(angle), radius * Math.sin(angle)].map(Math.round));
+        });
+      }
     }
     return found;
   }
@@ -149,7 +153,18 @@
     const degrees = nodes.map((node) => node.degree).sort((a, b) => b - a);
     const named = many ? Math.max(1, degrees[40]) : 0;
     const whole = new Map(nodes.map((node, n) => [n, [node.x * wide, node.y * wide * 0.72]]));
-    const middle = () => ({ x: drawing.clientWidth / 2, y: drawing.clientHeight / 2 });
+    // The library's own fit measures every name and line, which takes longer than all the rest.
+    function fit(at, padding) {
+      const ends = [0, 1].map((axis) => {
+        const values = at.map((point) => point[axis]);
+        return [Math.min(...values), Math.max(...values)];
+      });
+      const sides = [drawing.clientWidth, drawing.clientHeight];
+      const scales = ends.map(([low, high], axis) => (sides[axis] - 2 * padding) / (high - low || 1));
+      const zoom = Math.min(1.4, ...scales);
+      const [x, y] = ends.map(([low, high], axis) => sides[axis] / 2 - (zoom * (low + high)) / 2);
+      graph.viewport({ zoom, pan: { x, y } });
+    }
     drawing.replaceChildren();
     const graph = window.cytoscape({
       container: drawing,
@@ -163,7 +178,7 @@
           data: { id: `e${n}`, source: String(from), target: String(to), kind },
         })),
       ],
-      layout: { name: "preset", fit: true, padding: 24 },
+      layout: { name: "preset", fit: false },
       style: [
         { selector: "node", style: { width: 15, height: 15, "background-color": css("--paper"),
           "border-width": 1.2, "border-color": css("--ink"), label: "data(label)", "font-size": 11,
@@ -182,7 +197,7 @@
           "target-arrow-color": css("--muted"), "arrow-scale": 0.8 } },
         { selector: ".off", style: { display: "none" } },
       ],
-      minZoom: 0.1, maxZoom: 4, pixelRatio: 1, hideEdgesOnViewport: many,
+      minZoom: 0.03, maxZoom: 4, pixelRatio: 1, hideEdgesOnViewport: many,
       hideLabelsOnViewport: many, textureOnViewport: many, boxSelectionEnabled: false,
     });
     window.GRAPH = graph;
@@ -199,8 +214,7 @@
         graph.edges("[kind = 'near']").toggleClass("off", !near.checked);
         graph.edges("[kind = 'cites']").toggleClass("close", Boolean(choice.value));
       });
-      graph.fit(graph.nodes().not(".off"), choice.value ? 60 : 24);
-      if (graph.zoom() > 1.4) graph.zoom({ level: 1.4, renderedPosition: middle() });
+      fit([...at.values()], choice.value ? 60 : 30);
     };
   }
 

@@ -80,7 +80,9 @@
     words.value = pairs.get("words") || "";
     for (const box of choices) {
       box.checked = pairs.getAll(box.name).includes(box.value);
-      if (box.checked) box.closest("details").open = true;
+      if (!box.checked) continue;
+      box.closest("details").open = true;
+      box.scrollIntoView({ block: "nearest" }); // within its own list, which may be long
     }
     show();
     document.getElementById("papers").scrollIntoView();
@@ -124,14 +126,26 @@
     });
   }
 
-  async function give(keys) {
+  // The items of a format; where it has headings, each stands once before its papers.
+  function listed({ items, places }, keys) {
+    if (!places) return keys.map((key) => items[key]);
+    const tree = new Map();
+    for (const key of keys) {
+      const [stage, family] = places[key];
+      if (!tree.has(stage)) tree.set(stage, new Map());
+      const families = tree.get(stage);
+      families.set(family, [...(families.get(family) || [family]), items[key]]);
+    }
+    return [...tree].flatMap(([stage, families]) => [stage, ...[...families.values()].flat()]);
+  }
+
+  async function give(keys, title) {
     const all = await references();
-    const name = document.getElementById("form").value;
-    const { head, between, tail, items, ending } = all[name];
-    const text = head + keys.map((key) => items[key]).join(between) + tail;
+    const form = all[document.getElementById("form").value];
+    const text = form.head + listed(form, keys).join(form.between) + form.tail;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    link.download = `asclip-selection.${ending}`;
+    link.download = `asclip-${title}.${form.ending}`;
     link.click();
     URL.revokeObjectURL(link.href);
   }
@@ -149,10 +163,17 @@
     tell();
   });
   body.addEventListener("change", tell);
-  document.getElementById("export-selected").addEventListener("click", () => give(selected()));
-  document.getElementById("export-shown").addEventListener("click", () =>
-    give([...rows].filter(([, row]) => !row.hidden).map(([key]) => key)),
+  document.getElementById("export-selected").addEventListener("click", () =>
+    give(selected(), "selection"),
   );
+  document.getElementById("export-shown").addEventListener("click", () =>
+    give([...rows].filter(([, row]) => !row.hidden).map(([key]) => key), "selection"),
+  );
+  // From disk a browser shows a linked file instead of saving it, so the script makes this one too.
+  document.getElementById("export-all").addEventListener("click", (event) => {
+    event.preventDefault();
+    give(papers.map((paper) => paper.key), "literature");
+  });
   document.getElementById("form").addEventListener("change", (event) => {
     const ending = event.target.selectedOptions[0].dataset.ending;
     document.getElementById("export-all").href = `export/asclip-literature.${ending}`;
