@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from asclip.data.batches import Batches, Sampling
+from asclip.data.batches import Batches, Features, Sampling
 from asclip.data.dataset import Dataset
 from asclip.data.facts import Knowledge
 from asclip.data.further import Further, prior_studies, second_texts
@@ -45,7 +46,8 @@ def assemble(
 ) -> tuple[Run, Model]:
     """The run of a recipe on a data set, and the model that it trains.
 
-    Where both towers are locked, their features are computed once into `out/features`.
+    Features of locked towers are computed once into `out/features`, of images where none are
+    augmented and no local vectors are needed.
     """
     with torch.random.fork_rng():
         needs = recipe(name)(settings, dataset.labels, **own).needs
@@ -68,16 +70,15 @@ def assemble(
     model = Model(encoder, tokenizer, replace(dataset.preprocessing, mean=mean, std=std))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     encoder.to(device)
+    still = not settings.augment and "image.local" not in needs
+    frozen = settings.lock == "both" or (encoder.image.locked and still)
     made = {}
     for side, part in parts.items():
         if side == "val" and len(texts[side].usable if reads_text else part) < 2:
             continue  # nothing to validate on; too few training studies are an error of Batches
         features = None
-        if settings.lock == "both":
-            with progress(len(part.images) + len(texts[side].texts), f"features {side}") as bar:
-                features = cache_features(
-                    model, part, texts[side].texts, out / "features", progress=_steps(bar)
-                )
+        if frozen or (side == "train" and encoder.image.standardised):
+            features = _features(model, part, texts[side], out, side, progress)
         made[side] = Batches(
             part,
             texts[side],
@@ -92,7 +93,7 @@ def assemble(
                 settings.augment if side == "train" else 0.0,
                 settings.unpaired,
             ),
-            features=features,
+            features=features if frozen else None,
             normalise=(mean, std),
             share=world(),
             further=_further(knowledge, part, texts[side], settings, model),
@@ -109,6 +110,18 @@ def assemble(
         knowledge.names,
     )
     return run, model
+
+
+def _features(
+    model: Model, part: Dataset, texts: Pieces, out: Path, side: str, progress: Track
+) -> Features:
+    """Features of the locked towers; those of training images say how they are standardised."""
+    image, said = model.encoder.image, texts.texts if model.encoder.text.locked else []
+    with progress(len(part.images) + len(said), f"features {side}") as bar:
+        made = cache_features(model, part, said, out / "features", progress=_steps(bar))
+    if side == "train" and image.standardised and made.image is not None:
+        image.standardise(made.image[np.concatenate(part.image_rows())])
+    return made
 
 
 def _measured(

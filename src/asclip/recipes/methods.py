@@ -16,7 +16,15 @@ from asclip.train.settings import Settings
 BASE = Settings(batch=64, per_study=6, whole=0.3)
 # A thousand pairs or two are learned by heart; see LOG.md, "medpix2 from scratch".
 FEW = Settings(
-    text_tower="words", texts="mixed", whole=0.6, batch=64, epochs=40, augment=2.0, dropout=0.3
+    image_tower="scattering",
+    text_tower="words",
+    texts="mixed",
+    whole=0.6,
+    mining="acquisition",
+    batch=64,
+    epochs=40,
+    augment=0.0,
+    dropout=0.5,
 )
 LABELS = Settings(batch=64, lr=3e-3)
 REPORTS = Settings(texts="report")
@@ -67,7 +75,7 @@ def clip_few(
     same_text: str = "positive",
     same_patient: str = "neutral",
 ) -> nn.Module:
-    """CLIP from scratch on a few thousand pairs: word vectors as text tower, much augmentation."""
+    """CLIP from scratch on a few thousand pairs: wavelets and word vectors, cached features."""
     return clip(
         settings,
         labels,

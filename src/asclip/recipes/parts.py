@@ -10,6 +10,7 @@ from asclip.data.mining import corpus
 from asclip.data.texts import Pieces
 from asclip.errors import DataError
 from asclip.towers.alone import RUN, run_tokenizer, run_tower
+from asclip.towers.backbones import FIXED
 from asclip.towers.image import ImageConfig, image_tower
 from asclip.towers.pair import DualEncoder
 from asclip.towers.text import TextConfig, TextTower, text_tower
@@ -74,10 +75,13 @@ def text_tower_of(settings: Settings, vocabulary: int) -> TextTower:
 def towers_of(settings: Settings, dataset: Dataset, tokenizer: Tokenizer) -> DualEncoder:
     """Both towers, for the images of a data set."""
     how = dataset.preprocessing
-    locked = settings.lock in ("image", "both")
+    fixed = settings.image_tower == FIXED
+    locked = fixed or settings.lock in ("image", "both")
     image = image_tower(
         ImageConfig(
             name=settings.image_tower,
+            summary="moments" if fixed else "both",
+            projection="standard" if fixed else "norm",
             width=settings.width,
             hidden=settings.hidden,
             channels=how.channels,

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from asclip import __version__
 from asclip.data.concept_pairs import ConceptPairs, concept_pairs
@@ -31,6 +31,7 @@ from asclip.recipes import ontology
 from asclip.recipes.assembly import assemble, size
 from asclip.recipes.options import choose, recipe
 from asclip.towers.alone import RUN, TextAlone
+from asclip.towers.checkpoint import load_strict, read_tensors
 from asclip.towers.model import Model
 from asclip.train.loop import train
 from asclip.train.processes import join, leave
@@ -237,7 +238,8 @@ def load(out: Path) -> Model:
         return model
     settings, own = choose(record["recipe"], record["parameters"])
     objective = recipe(record["recipe"])(settings, tuple(record["labels"]), **own)
-    objective.load_state_dict(load_file(out / "objective.safetensors"))
+    tensors = read_tensors(out / "objective.safetensors")
+    load_strict(objective, tensors, f"objective.safetensors of {out.name!r}")
     objective.eval()
     model.scorer = getattr(objective, "score", None)
     model.scores_existence = bool(getattr(objective, "existence_score", False))

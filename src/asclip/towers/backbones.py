@@ -8,10 +8,11 @@ Every backbone gives a token grid `local` [B, N, F] and a summary `pooled`; of v
     summary "first"    [B, F]: the first token, be it a class token or not
     summary "average"  [B, F]: the mean over the grid
     summary "head"     [B, F]: the network's own attention pooling (SigLIP)
+    summary "moments"  [B, 3 F]: mean, maximum and standard deviation over the grid (textures)
 
-The last three are what published models have. `spread` writes each local vector in the space of
-the summary, so that one projection serves both and phrases can be located on an image even when the
-objective saw only pooled vectors.
+"first", "average" and "head" are what published models have. `spread` writes each local vector in
+the space of the summary, so that one projection serves both and phrases can be located on an image
+even when the objective saw only pooled vectors.
 """
 
 from __future__ import annotations
@@ -26,16 +27,20 @@ from torch import Tensor, nn
 from asclip.errors import ModelError, nearest
 from asclip.towers import extras
 from asclip.towers.convnet import ConvNet
+from asclip.towers.scattering import SCALES, Scattering
 from asclip.towers.volume import VOLUMES, VolumeNet
 from asclip.types import Encoded
 
-SUMMARIES = ("both", "first", "average", "head")
+SUMMARIES = {"both": 2, "first": 1, "average": 1, "head": 1, "moments": 3}  # F times what
 CONVNETS: dict[str, dict[str, Any]] = {
     "micro": {"widths": (16, 32, 64, 128), "depths": (1, 1, 1, 2), "stem": 8},
     "tiny": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 2), "stem": 16},
     "small": {"widths": (48, 96, 192, 384), "depths": (1, 2, 2, 2), "stem": 24},
     "base": {"widths": (64, 128, 256, 512), "depths": (2, 2, 4, 2), "stem": 32},
 }
+
+FIXED = "scattering"
+"""The image tower that learns nothing but its projection; its features can always be cached."""
 
 # Norms that these transformers networks apply to their summary alone; here to every local vector.
 _LAST_NORMS = {"convnext": "layernorm", "clip_vision_model": "post_layernorm"}
@@ -84,7 +89,7 @@ class Backbone(nn.Module):
             net.train(training)
         self.grid, self.has_class_token = _layout(tokens, size, net)
         self.local_features = int(tokens.shape[-1])
-        self.features = self.local_features * (2 if summary == "both" else 1)
+        self.features = self.local_features * SUMMARIES[summary]
 
     def _tokens(self, x: Tensor) -> Tensor:
         out = self.net(x, **self.options)
@@ -132,17 +137,23 @@ class Backbone(nn.Module):
         average = tokens.mean(1)
         if self.summary == "average":
             return average
+        if self.summary == "moments":
+            return torch.cat([average, tokens.amax(1), tokens.std(1, correction=0)], 1)
         return torch.cat([average, tokens.amax(1)] if first is None else [first, average], 1)
 
     def spread(self, raw: Encoded) -> Tensor:
         """Local vectors [B, N, F] written as summaries [B, N, `features`].
 
-        Under "head" each is pooled as if it were the whole image.
+        Under "head" each is pooled as if it were the whole image; under "moments" each is mean and
+        maximum, and the deviation is that of the image.
         """
         assert raw.local is not None
         if self.summary == "head":
             alone = raw.local.flatten(0, 1)[:, None]
             return self.net.head(alone).unflatten(0, raw.local.shape[:2])  # pyright: ignore
+        if self.summary == "moments":
+            whole = raw.pooled[:, None, 2 * self.local_features :].expand_as(raw.local)
+            return torch.cat([raw.local, raw.local, whole], -1)
         if self.summary != "both":
             return raw.local
         if not self.has_class_token:
@@ -200,6 +211,8 @@ def _network(
         return ConvNet(channels, **CONVNETS[name]), channels
     if name in VOLUMES:
         return VolumeNet(channels, **VOLUMES[name]), channels
+    if name == FIXED:
+        return Scattering(channels, (size[0], size[1])), channels
     if name == "efficientnet-lite0":
         from asclip.towers.efficientnet import EfficientNetLite0
 
@@ -216,11 +229,11 @@ def _network(
 
 def _check(name: str, size: tuple[int, ...]) -> None:
     """Raise ModelError for a name that no tower has, and for a tower of other images."""
-    named = [*CONVNETS, *VOLUMES, "efficientnet-lite0"]
+    named = [*CONVNETS, *VOLUMES, FIXED, "efficientnet-lite0"]
     if name not in (*named, "hf") and not name.startswith(("timm:", "open_clip:")):
         known = [*named, "hf:ORG/NAME", "timm:NAME", "open_clip:ARCH/TAG"]
         raise ModelError(f"no image tower is called {name!r}; {nearest(name, known)}")
-    if name in CONVNETS | VOLUMES and min(size[-2:]) < SMALLEST:
+    if name in (*CONVNETS, *VOLUMES, FIXED) and min(size[-2:]) < SMALLEST:
         raise ModelError(
             f"image tower {name!r} takes images of at least {SMALLEST} rows and columns, got "
             f"{' x '.join(map(str, size))}; ingest with a larger --size"
@@ -231,4 +244,10 @@ def _check(name: str, size: tuple[int, ...]) -> None:
         raise ModelError(
             f"image tower {name!r} takes {takes}, and the images are "
             f"{' x '.join(map(str, size))}; {way}"
+        )
+    step = 2**SCALES
+    if name == FIXED and any(length % step for length in size):
+        raise ModelError(
+            f"image tower {name!r} takes rows and columns in multiples of {step}, got "
+            f"{' x '.join(map(str, size))}; ingest with --size {round(size[-1] / step) * step}"
         )

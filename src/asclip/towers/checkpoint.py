@@ -70,6 +70,15 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def is_pickle(path: Path) -> bool:
+    """Whether a file begins as pickles do, plain or in torch's archive."""
+    with path.open("rb") as stream:
+        head = stream.read(9)
+    # A safetensors file begins with eight bytes, its header's length, and "{". The length can be
+    # 128, which is 0x80 as at the start of a pickle.
+    return head[:2] == b"PK" or (head[:1] == b"\x80" and head[8:] != b"{")
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file; a pickle, or a damaged file, is a ModelError."""
     from safetensors import SafetensorError
@@ -84,9 +93,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         beside = sorted(p.name for p in path.parent.glob("*") if p.suffix in _PICKLES)
         hint = f"; {beside[0]} is a pickle and is not opened" if beside else ""
         raise ModelError(f"{path.name} is not in the model folder{hint}")
-    with path.open("rb") as stream:
-        head = stream.read(4)
-    if head[:2] == b"PK" or head[:1] == b"\x80":
+    if is_pickle(path):
         raise ModelError(
             f"{path.name} is a pickle under another name, which can run code when it is opened, "
             "so Asclip does not open it; give a true safetensors file"

@@ -6,7 +6,8 @@ Presets `tiny`, `small`, `base` are our own convolutional networks (convnet.py),
 `small-3d` those for volumes [B, C, Z, H, W] (volume.py); any backbone of
 `transformers` comes by hub id or folder (`hf:ORG/NAME`, `hf:./folder`), any of timm and open_clip
 by `timm:NAME` and `open_clip:ARCH/TAG` where those extras are installed; `efficientnet-lite0` has
-ImageNet weights that ship as a package (weights.py).
+ImageNet weights that ship as a package (weights.py); `scattering` is made of wavelets and learns
+its projection only (scattering.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +24,7 @@ from asclip.errors import ModelError
 from asclip.towers import extras, hub, weights
 from asclip.towers.backbones import build_image_backbone
 from asclip.towers.checkpoint import read_config
-from asclip.towers.projection import Projection
+from asclip.towers.projection import Projection, Standard
 from asclip.types import Encoded
 
 
@@ -106,6 +108,16 @@ class ImageTower(nn.Module):
         if self.locked:
             self.backbone.eval()
         return self
+
+    @property
+    def standardised(self) -> bool:
+        """Whether raw features are told apart by their training statistics; see `standardise`."""
+        return isinstance(self.projection.norm, Standard)
+
+    def standardise(self, raw: np.ndarray) -> None:
+        """Take mean and deviation from raw features [n, F] of the training images."""
+        assert isinstance(self.projection.norm, Standard)
+        self.projection.norm.fit(torch.from_numpy(np.asarray(raw, np.float32)))
 
     def raw(self, x: Tensor, *, local: bool = True) -> Encoded:
         """The backbone's own features, not projected; no graph is kept when locked."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from asclip.errors import ModelError
+from asclip.towers.checkpoint import load_strict
 from asclip.train import checkpoint
 from asclip.train.optim import Average
 from asclip.train.processes import world
@@ -40,8 +41,12 @@ class State:
                 f"a run goes on with its own recipe, settings and data; changed since the "
                 f"checkpoint was written: {shown}; use the same command, another --out, or --fresh"
             )
-        self.run.model.load_state_dict(state["model"])
-        self.run.objective.load_state_dict(state["objective"])
+        what = f"checkpoint.pt of {self.out.name!r}"
+        try:
+            load_strict(self.run.model, state["model"], what)
+            load_strict(self.run.objective, state["objective"], what)
+        except ModelError as error:
+            raise ModelError(f"{error}, or start over with --fresh") from None
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:
             self.average.restore(state["average"])

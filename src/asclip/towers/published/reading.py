@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.towers.checkpoint import file_digest, read_json, read_tensors
+from asclip.towers.checkpoint import file_digest, is_pickle, read_json, read_tensors
 
 WEIGHTS = (
     "model.safetensors",
@@ -145,9 +145,7 @@ def read(
 
 
 def _open(path: Path) -> dict[str, Any]:
-    with path.open("rb") as stream:
-        head = stream.read(2)
-    if head != b"PK" and head[:1] != b"\x80":
+    if not is_pickle(path):
         return dict(read_tensors(path))
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
