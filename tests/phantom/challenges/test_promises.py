@@ -15,6 +15,7 @@ from asclip.phantom.challenges import (
     definition,
     negation,
     shortcut,
+    subgroup,
     unpaired,
 )
 from asclip.phantom.challenges.case import Case
@@ -168,6 +169,23 @@ def test_shortcut_is_reversed_in_the_test(all_cases: dict[str, list[Case]]) -> N
     assert all(c.marked == (c.visit.site == shortcut.MARKED) for c in all_cases["shortcut"])
     assert not any(shortcut.MARKED in c.text for c in all_cases["shortcut"])
     assert 10 < shortcut.mark(64).sum() == shortcut.mark(128).sum() / 4 < 20
+
+
+def test_subgroup_has_the_mark_the_other_way_round_in_few() -> None:
+    cases = subgroup.cases(3, 3 * STUDIES)
+    for split in ("train", "test"):
+        here = part(cases, split)
+        few = np.array([c.meta["insurance"] == subgroup.FEW for c in here])
+        agree = np.array([c.marked == bool(c.labels[subgroup.BOUND]) for c in here])
+        ill = np.array([c.labels[subgroup.BOUND] for c in here])
+        assert few.mean() == pytest.approx(subgroup.SHARE, abs=0.03)
+        assert agree[few].mean() == pytest.approx(1 - subgroup.AGREE, abs=0.08)
+        assert agree[~few].mean() == pytest.approx(subgroup.AGREE, abs=0.03)
+        assert ill[few].mean() == pytest.approx(ill[~few].mean(), abs=0.15)
+    assert all(c.marked == (c.visit.site == subgroup.MARKED) == (c.meta["site"] == subgroup.MARKED)
+               for c in cases)  # fmt: skip
+    words = (subgroup.MARKED, subgroup.FEW, "insurance")
+    assert not any(word in c.text for c in cases for word in words)
 
 
 def test_temporal_says_the_change_that_happened(all_cases: dict[str, list[Case]]) -> None:

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from asclip.errors import ModelError
 from asclip.pretrain.clip import Clip
-from asclip.pretrain.frontier.group_weights import GroupWeights, group_weights
+from asclip.pretrain.frontier.group_weights import GroupWeights, group_weights, weighted_contrast
+from asclip.pretrain.terms import Relation, contrast
 from asclip.types import Encoded, Facts, Pair
 
 GROUP = [0, 0, 0, 1, -1]
@@ -48,7 +49,7 @@ def test_the_formula_against_a_loop(same_patient: str) -> None:
         return true[i][k] or not (same_patient == "neutral" and related)
 
     def share(logit: torch.Tensor, others: list[torch.Tensor]) -> torch.Tensor:
-        return torch.log(sum(torch.exp(o) for o in others)) - logit
+        return torch.stack([torch.exp(o) for o in others]).sum().log() - logit
 
     z = 2 * x @ y[once].T
     rows, columns = torch.zeros(()), torch.zeros(())
@@ -59,14 +60,33 @@ def test_the_formula_against_a_loop(same_patient: str) -> None:
     total = 0.0
     for k in range(5):
         own = [i for i in range(5) if true[i][k]]
-        every = [z[i, k] for i in range(5) if counts(i, k)]
-        w = sum(weight[i] for i in own) / len(own)
-        columns, total = columns + w * sum(share(z[i, k], every) for i in own) / len(own), total + w
+        every = [z[i, k] + math.log(weight[i]) for i in range(5) if counts(i, k)]
+        inside = sum(weight[i] for i in own)
+        w = inside / len(own)
+        columns = columns + w * sum(weight[i] * share(z[i, k], every) for i in own) / inside
+        total = total + w
     theirs = (rows / sum(weight) + columns / total) / 2
     torch.testing.assert_close(loss, theirs, atol=1e-5, rtol=1e-5)
     ours = torch.autograd.grad(loss, (u, v))
     for a, b in zip(ours, torch.autograd.grad(theirs, (u, v)), strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+def test_a_whole_weight_is_that_many_studies() -> None:
+    """Two texts that several studies share: three copies of the last study, or the weight 3."""
+    z = torch.randn(4, 2, generator=torch.Generator().manual_seed(1))
+    true = torch.tensor([[1, 0], [0, 1], [1, 0], [0, 1]]) > 0
+    copies = torch.tensor([0, 1, 2, 3, 3, 3])
+    none, texts = torch.zeros_like(true), torch.arange(2)
+    repeated = contrast(z[copies], Relation(true[copies], none[copies], texts))
+    rows, columns = weighted_contrast(
+        z, Relation(true, none, texts), torch.tensor([1.0, 1.0, 1.0, 3.0])
+    )
+    torch.testing.assert_close(rows, repeated[0])
+    # Columns have the mean weight of their studies, 1 and 2; copies of the texts they are not.
+    among = [contrast(z[copies][:, k : k + 1], Relation(true[copies][:, k : k + 1],
+             none[copies][:, :1], texts[:1]))[1] for k in range(2)]  # fmt: skip
+    torch.testing.assert_close(columns, (among[0] + 2 * among[1]) / 3)
 
 
 @pytest.mark.parametrize(

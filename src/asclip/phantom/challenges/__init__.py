@@ -28,6 +28,7 @@ from asclip.phantom.challenges import (
     normals,
     shortcut,
     side_zone,
+    subgroup,
     temporal,
     unpaired,
     writing,
@@ -48,6 +49,7 @@ CHALLENGES: dict[str, Challenge] = {
         temporal,
         modalities,
         negation,
+        subgroup,
     )
 }
 NAMES: tuple[str, ...] = tuple(CHALLENGES)

@@ -1,22 +1,25 @@
 """CLIP in which the studies of rare groups weigh more: each group as much as the others.
 
     w_i = (B / (G n_g(i)))^b, n_g the studies of group g in the batch; b = 0 is CLIP, 1 is balance
-    L   = mean of sum_i w_i l_i / sum_i w_i, over images and, with the mean w of the studies that a
-          text is true of, over texts; l the cross-entropies of clip.py
+    L   = (sum_i w_i l_i / sum_i w_i + sum_m w_m l_m / sum_m w_m) / 2
+    l_i = mean of log sum_m exp z_im - z_ip over the texts p that are true of study i
+    l_m = mean, by w, of log sum_i w_i exp z_im - z_pm over the studies p that text m is true of
+    w_m = mean of their w
 
 Paper    RWG in Idrissi et al. 2022, arXiv:2110.14503, section 3
 Takes    image.pooled [B, D], text.pooled [M, D], facts.group:NAME [B], -1 where unknown
 Gives    total; parts image_to_text, text_to_image, scale, largest (of the weights)
 Equals   clip.py with balance 0, or where the groups of a batch are of one size
 Differs  the paper weighs a classifier's loss and counts groups in the whole training set, here in
-         the batch, whose denominators stay as they are; a study of no known group has weight 1
+         the batch; a study of no known group has weight 1. A text looks for its study among all
+         of them, so that each counts w_i times there, too: what is common to the large group's
+         images would otherwise still tell which of them a text belongs to.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from asclip.errors import ModelError
 from asclip.pretrain.terms import Relation, log_scale, relation, relation_needs, scale_of, unit
@@ -37,18 +40,21 @@ def group_weights(group: Tensor, balance: float) -> Tensor:
 
 
 def weighted_contrast(logits: Tensor, pairs: Relation, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """`terms.contrast` of [B, U] with a weight [B] for each row; columns have their rows' mean."""
-    logits = logits.masked_fill(pairs.neutral, -torch.inf)
+    """`terms.contrast` of [B, U] as if row i, a study, were there `weight` [B] times."""
     truth = pairs.positive.float()
+    logits = logits.masked_fill(pairs.neutral, -torch.inf)
+    rows = _mean(torch.logsumexp(logits, 1, keepdim=True) - logits, truth, weight, 1)
+    among = torch.logsumexp(logits + weight.log()[:, None], 0, keepdim=True)
+    each = weight @ truth / truth.sum(0).clamp(min=1)
+    return rows, _mean(among - logits, truth * weight[:, None], each, 0)
 
-    def along(axis: int, weight: Tensor) -> Tensor:
-        count = pairs.positive.sum(axis)
-        logp = F.log_softmax(logits, dim=axis).masked_fill(~pairs.positive, 0.0)
-        weight = weight * (count > 0)
-        each = -logp.sum(axis) / count.clamp(min=1)
-        return (weight * each).sum() / weight.sum().clamp(min=1e-12)
 
-    return along(1, weight), along(0, weight @ truth / truth.sum(0).clamp(min=1))
+def _mean(loss: Tensor, truth: Tensor, weight: Tensor, axis: int) -> Tensor:
+    """Mean by `weight` of the means by `truth` [B, U] along an axis, of lines that have any."""
+    total = truth.sum(axis)
+    each = (loss.masked_fill(truth == 0, 0.0) * truth).sum(axis) / total.clamp(min=1e-12)
+    weight = weight * (total > 0)
+    return (weight * each).sum() / weight.sum().clamp(min=1e-12)
 
 
 class GroupWeights(nn.Module):
