@@ -169,14 +169,19 @@ def sentences(scores: Sequence[Score]) -> list[str]:
         if one.metric in MARGINS and one.label == "macro"
     }
     told = []
-    for (name, metric), one in pointing.items():
-        if name not in BASELINES:
-            box = f"box widened by {MARGINS[metric]:.1%}" if MARGINS[metric] else "box as it is"
-            told.append(
-                f"Maps by {name} are highest in the finding's {box} in {_span(one)} of the cases, "
-                f"mean over findings; a place at random is in {one.chance or 0:.2f}, the middle of "
-                f"the image in {pointing['middle', metric].value:.2f}."
+    for name in dict.fromkeys(name for name, _ in pointing if name not in BASELINES):
+        parts = []
+        for metric, margin in MARGINS.items():
+            one, middle = pointing[name, metric], pointing["middle", metric]
+            parts.append(
+                f"box {f'widened by {margin:.1%}' if margin else 'as it is'} in {_span(one)} of "
+                f"the cases (a place at random {one.chance or 0:.2f}, the middle of the image "
+                f"{middle.value:.2f})"
             )
+        told.append(
+            f"Maps by {name} are highest in the finding's {', in the '.join(parts)}; means over "
+            "findings."
+        )
     for one in scores:
         if one.metric == "shuffled_all" and one.value == one.value:
             verdict = "pass" if one.high < HIGHEST else "FAIL"

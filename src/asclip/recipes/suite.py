@@ -137,7 +137,9 @@ def _vision(exam: Exam, found: Found, say: Say) -> list[Score]:
     scores = []
     for name, task in exam.tasks:
         say(f"{name} on {len(exam.part):,} studies")
-        found.predictions[name] = task.predict(exam.model, exam.part)
+        found.predictions[name] = predicted = task.predict(exam.model, exam.part)
+        if absent := predicted.provenance.get("classes_not_in_data"):
+            say(f"{name}: {exam.dataset.name} has no studies to ask about {', '.join(absent)}")
         scores += task.evaluate(found.predictions[name])
     if not scores:
         from asclip.data.prompts import list_prompt_sets
