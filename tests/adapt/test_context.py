@@ -283,6 +283,35 @@ def test_cocoop_starts_as_coop(case) -> None:
     torch.testing.assert_close(one.scores(some), two.scores(some), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("method", LEARNERS)
+def test_the_step_behind_a_look_reads_no_text_again(method: type, case, monkeypatch) -> None:
+    """Forty steps with a look at every second one: a reading a step, one before and two after."""
+    readings = readings_of(monkeypatch)
+    method(vectors=2, steps=40).fit(case.support, case.validation, case.texts, seed=0)
+    assert len(readings) == 1 + 40 + 1 + 1
+
+
+def test_all_studies_share_a_context_that_does_not_lean_yet(case, monkeypatch) -> None:
+    fitted = CoCoOp(vectors=2, steps=0).fit(case.support, case.validation, case.texts, seed=0)
+    readings = readings_of(monkeypatch)
+    found = fitted.scores(case.other.features)
+    assert readings == [3 if case.single else 6]
+    torch.testing.assert_close(found, fitted.logits(case.other.features), rtol=1e-4, atol=1e-4)
+
+
+def readings_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of texts that a tower reads behind a context, one entry a reading."""
+    readings: list[int] = []
+    whole = Prompter.__call__
+
+    def counted(self: Prompter, context: torch.Tensor) -> torch.Tensor:
+        readings.append(len(context))
+        return whole(self, context)
+
+    monkeypatch.setattr(Prompter, "__call__", counted)
+    return readings
+
+
 def test_cocoop_is_its_formula(case, monkeypatch) -> None:
     """Study by study, class by class, with parameters that have moved."""
     later_is_better(monkeypatch)

@@ -82,6 +82,9 @@ class Conditional:
     @torch.no_grad()
     def scores(self, features: Tensor) -> Tensor:
         """Logits [n, K] of features [n, D]."""
+        _, _, up, bias = self.parts
+        if not bool(up.any()):  # at the start no study leans, so that all share one context
+            return self.texts.scale * features @ self._directions(up[None, :, -1])[0].T + bias
         return torch.cat([self.logits(some) for some in features.split(CHUNK)])
 
     def again(self, texts: ClassTexts) -> Conditional:
@@ -93,13 +96,15 @@ class Conditional:
 
     def logits(self, features: Tensor) -> Tensor:
         """The same in one go, with a graph."""
-        context, down, up, bias = self.parts
-        number, classes = len(features), len(self.texts.labels)
+        _, down, up, bias = self.parts
         inner = (features @ down[:, :-1].T + down[:, -1]).relu()
-        leaning = inner @ up[:, :-1].T + up[:, -1]  # [n, F]
-        rows = context.repeat_interleave(classes, dim=0)  # [R, M, F]
+        directions = self._directions(inner @ up[:, :-1].T + up[:, -1])
+        return self.texts.scale * (features[:, None] * directions).sum(-1) + bias
+
+    def _directions(self, leaning: Tensor) -> Tensor:
+        """Text directions [n, K, D] under contexts that lean by [n, F]."""
+        classes = len(self.texts.labels)
+        rows = self.parts[0].repeat_interleave(classes, dim=0)  # [R, M, F]
         every = (rows + leaning[:, None, None]).flatten(0, 1)  # [n R, M, F]
-        vectors = self.prompter(every).unflatten(0, (number, len(rows)))
-        if not self.texts.single:
-            vectors = vectors[:, :classes] - vectors[:, classes:]
-        return self.texts.scale * (features[:, None] * vectors).sum(-1) + bias
+        vectors = self.prompter(every).unflatten(0, (len(leaning), len(rows)))
+        return vectors if self.texts.single else vectors[:, :classes] - vectors[:, classes:]

@@ -143,13 +143,15 @@ def learn(
     bias = start_bias(start, support.truth, single=single)
     moved = [context] if single else [context, bias.requires_grad_()]
 
+    looked: list[tuple[Tensor, Tensor]] = []  # the step behind a look starts from the same texts
+
     def follow() -> Sequence[Tensor]:
-        vectors, weight = read()
+        vectors, weight = looked.pop() if looked else read()
         return gradients(State(support.features @ weight.T + bias, vectors, moved))
 
-    @torch.no_grad()
     def judge() -> tuple[float, float]:
-        z = validation.features @ read()[1].T + bias
+        looked[:] = [read()]
+        z = validation.features @ looked[0][1].detach().T + bias.detach()
         return quality(z, validation.truth, single=single)
 
     chosen = recorded(descend(moved, follow, judge, steps=how.steps, rate=how.rate))

@@ -63,6 +63,7 @@ def few_shot(
     learned = [Seen(model, part, sides[0].question) for part in (train, validation)]
     amounts = Amounts((), fractions) if fractions else Amounts(shots)
     found: list[Row] = []
+    told: set[str] = set()  # which draws have fewer patients than asked for
     total = _number(adapters, amounts, seeds)
 
     def wanted(method: str, drawn: Drawn) -> bool:
@@ -76,6 +77,9 @@ def few_shot(
         rows = scorer.rows(one)
         found += rows
         keep(rows)
+        if one.drawn.short and (said := _short(one.drawn)) not in told:
+            told.add(said)
+            say(said)
         done = len({(row.method, row.drawn.amount, row.drawn.seed) for row in found})
         say(f"{done} of {total}: {_line(one, rows)}")
     place = {name: at for at, name in enumerate(adapters)}
@@ -141,6 +145,20 @@ def _number(adapters: Mapping[str, Adapter], amounts: Amounts, seeds: Sequence[i
     floor = FLOOR in adapters
     points = len(seeds) * len(amounts.shots or amounts.shares)
     return floor + points * (len(adapters) - floor)
+
+
+def _short(drawn: Drawn) -> str:
+    """Which classes have fewer patients than were asked for; all of them are used.
+
+    >>> _short(Drawn(16, 2, short={"mass: has": 9}))
+    '16 shots, seed 2: fewer patients than asked for, all are used: mass: has 9'
+    """
+    parts = [f"{side} {count}" for side, count in drawn.short.items()]
+    more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
+    return (
+        f"{drawn.amount}, seed {drawn.seed}: fewer patients than asked for, all are used: "
+        f"{', '.join(parts[:3])}{more}"
+    )
 
 
 def _line(fit: Fit, rows: Sequence[Row]) -> str:

@@ -16,6 +16,8 @@ from asclip.data.prompts import PromptSet
 from asclip.errors import DataError
 from asclip.tasks.classification.truth import class_truth, label_truth, truth_of
 
+BATCH = 32  # images encoded at once: a convolution's maps of 256 large ones take gigabytes
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -62,7 +64,8 @@ class Question:
 
 def embeddings(model: Any, part: Any) -> Tensor:
     """[n, D] float32 unit-length features; NaN for a study without an image."""
-    return functional.normalize(model.encode_images(part, local=False).pooled.float(), dim=1)
+    found = model.encode_images(part, batch=BATCH, local=False).pooled.float()
+    return functional.normalize(found, dim=1)
 
 
 class Seen:
