@@ -86,6 +86,14 @@ def test_the_page_is_made_from_the_tables() -> None:
     assert path.read_text(encoding="utf-8") == document(load()), remedy
 
 
+def test_no_paper_cites_one_that_came_years_later() -> None:
+    # A code repository may name a paper that came after its own, by a year or so.
+    for one in load().citations:
+        cited = load().paper(one.cited)
+        first = min(2000 + int(cited.arxiv_id[:2] or 99), cited.year or 0)
+        assert (load().paper(one.citing).year or 0) + 1 >= first, one
+
+
 def test_nothing_here_imports_torch() -> None:
     code = (
         "import sys, asclip.literature.commands as c; c.list_papers(); c.show('zhao2025clip');"
@@ -116,5 +124,12 @@ def test_wrong_years_citations_and_keys() -> None:
         read_papers("key,title,year\na,T,21\n", "mine.csv", load().taxonomy)
     with pytest.raises(DataError, match=r"line 2: 'b' must be a paper's key"):
         read_citations("citing,cited,evidence,source\na,b,x,y\n", "mine.csv", ["a"])
+    head, good = "citing,cited,evidence,source\n", "a,b,title names it,title of the paper\n"
+    with pytest.raises(DataError, match=r"line 3: .* and once; got a -> b; remove the line"):
+        read_citations(head + good + good, "mine.csv", "ab")
+    with pytest.raises(DataError, match=r"line 2: .* must join two papers"):
+        read_citations(head + good.replace("b", "a", 1), "mine.csv", "ab")
+    with pytest.raises(DataError, match=r"line 2: .* evidence of: paper text.*; got 'heard of it'"):
+        read_citations(head + "a,b,heard of it,somewhere\n", "mine.csv", "ab")
     with pytest.raises(DataError, match="did you mean 'huang2021gloria'"):
         load().paper("huang2021glorai")

@@ -9,7 +9,7 @@ import pytest
 from asclip.errors import DataError
 from asclip.literature import Catalogue, Citation, Paper, load
 from asclip.literature.network import network
-from asclip.literature.related import guess_leaf, leave_one_out, related
+from asclip.literature.related import guess_leaf, leave_one_out, linked, related
 from asclip.literature.search import counts, narrow, search
 from asclip.literature.stats import stats
 from asclip.literature.terms import key_terms
@@ -62,6 +62,16 @@ def test_related_papers_of_the_same_leaf_come_first_though_their_place_is_hidden
     found = leave_one_out(load())
     assert found["ratio"] >= 3, found
     assert found["papers"] > 150
+
+
+def test_what_nearly_all_cite_joins_less_than_what_few_cite() -> None:
+    papers = tuple(Paper(key, f"title {key}") for key in "abcdehr")
+    pairs = ["ah", "bh", "ch", "dh", "ar", "br", "ae"]  # h is cited by four, r by two
+    known = Catalogue(papers, citations=tuple(Citation(a, b, "", "") for a, b in pairs))
+    assert linked("a", "e", known) == linked("e", "a", known) == 1
+    assert linked("a", "c", known) == pytest.approx(1 / 4)
+    assert linked("a", "b", known) == pytest.approx(1 / 4 + 1 / 2)
+    assert linked("c", "e", known) == 0
 
 
 def test_related_leaves_out_the_paper_and_its_repetition() -> None:

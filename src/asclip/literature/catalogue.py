@@ -12,7 +12,7 @@ from io import StringIO
 from typing import Any
 
 from asclip.errors import DataError, nearest
-from asclip.literature.entry import STATUSES, Citation, DataSet, Paper, many, paper_of
+from asclip.literature.entry import EVIDENCE, STATUSES, Citation, DataSet, Paper, many, paper_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,15 +95,23 @@ def read_papers(
 
 
 def read_citations(text: str, name: str, known: Iterable[str]) -> tuple[Citation, ...]:
-    """The citations of a table; both ends must be papers."""
+    """The citations of a table: both ends must be papers, each pair once, with its evidence."""
     papers = set(known)
-    found = []
+    found: dict[tuple[str, str], Citation] = {}
     for where, row in rows(text, name):
-        for key in (row["citing"], row["cited"]):
+        pair = row["citing"], row["cited"]
+        for key in pair:
             if key not in papers:
                 raise DataError(f"{where}: {key!r} must be a paper's key; correct or remove it")
-        found.append(Citation(**row))
-    return tuple(found)
+        if pair in found or pair[0] == pair[1]:
+            must = "a citation must join two papers, and once"
+            raise DataError(f"{where}: {must}; got {' -> '.join(pair)}; remove the line")
+        unknown = set(many(row["evidence"])) - set(EVIDENCE)
+        if unknown or not row["evidence"] or not row["source"]:
+            must = f"a citation must have a source and evidence of: {', '.join(EVIDENCE)}"
+            raise DataError(f"{where}: {must}; got {row['evidence']!r}; complete the line")
+        found[pair] = Citation(**row)
+    return tuple(found.values())
 
 
 def read_datasets(text: str, name: str) -> tuple[DataSet, ...]:

@@ -14,6 +14,8 @@ from asclip.errors import DataError
 MANY = ("authors", "organ", "modality", "keywords", "implemented_in", "recipe")
 STATUSES = ("noted", "implemented", "reproduced")
 ARTICLES = ("a", "an", "the")
+# What shows that a paper names another: the last is a documented use, not its list of references.
+EVIDENCE = ("paper text", "abstract names it", "title names it", "official repository names it")
 
 
 @dataclass(frozen=True)

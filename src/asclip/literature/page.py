@@ -68,7 +68,8 @@ def page(
     cited = [c.cited for c in catalogue.citations if c.citing == paper.key]
     citing = [c.citing for c in catalogue.citations if c.cited == paper.key]
     said = summary_of(paper)
-    place = " / ".join(part for part in (paper.stage, paper.family, paper.leaf) if part)
+    branch = dict.fromkeys((paper.stage, paper.family, paper.leaf))  # the survey's are one word
+    place = " / ".join(part for part in branch if part)
     return {
         "key": paper.key,
         "title": paper.title,

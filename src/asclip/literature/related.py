@@ -35,12 +35,14 @@ def links(catalogue: Catalogue) -> dict[str, set[str]]:
 
 
 def linked(one: str, other: str, catalogue: Catalogue) -> float:
-    """1 if one cites the other, else the share of citation neighbours that they have in common."""
+    """1 if one cites the other, else the sum over common neighbours of 1 / their links, 1 at most.
+
+    To cite what nearly all cite says little, to cite what hardly any other does says much.
+    """
     mine, theirs = links(catalogue).get(one, set()), links(catalogue).get(other, set())
     if other in mine:
         return 1.0
-    both = mine | theirs
-    return len(mine & theirs) / len(both) if both else 0.0
+    return min(1.0, sum(1 / len(links(catalogue)[key]) for key in mine & theirs))
 
 
 def guessed(text: dict[str, float], catalogue: Catalogue) -> list[tuple[Paper, float]]:

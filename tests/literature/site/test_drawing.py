@@ -78,10 +78,32 @@ def test_a_paper_stands_between_what_cites_it_and_what_it_cites() -> None:
     assert graph.around(SMALL.paper("a"), alone) == ""
 
 
+def test_names_of_the_network_do_not_cover_one_another() -> None:
+    def node(key: str, x: float, y: float, degree: int) -> dict[str, object]:
+        return {"key": key, "label": "ten letters", "x": x, "y": y, "degree": degree}
+
+    crowd = [node("a", 0.5, 0.5, 1), node("b", 0.52, 0.5, 3), node("c", 0.5, 0.53, 2),
+             node("d", 0.7, 0.5, 1), node("e", 0.1, 0.1, 0)]  # fmt: skip
+    assert graph.named(crowd) == {1, 2, 3}  # b before a, c below them, d beside; e has no citation
+    whole = graph.graph(SMALL, {})
+    assert {n["key"] for n in whole.nodes if n["named"]} <= set("abcde")
+
+
+def test_beside_a_paper_stand_twelve_at_most_and_the_page_says_so() -> None:
+    keys = [f"p{number}" for number in range(14)]
+    papers = tuple(Paper(key, key) for key in ["a", *keys])
+    many = Catalogue(papers, citations=tuple(Citation(key, "a", "", "") for key in keys))
+    root = ElementTree.fromstring(graph.around(many.paper("a"), many))
+    assert sum(str(e.get("class")) == "node citing" for e in root) == graph.BESIDE == 12
+    assert "14 papers cite it" in str(root.get("aria-label"))
+    assert graph.cut({"cited by": keys})
+    assert not graph.cut({"cited by": keys[:12], "cites": []})
+
+
 def test_intervals_are_drawn_to_scale_and_said_in_words() -> None:
     rows = [Result("one_two", "x", 3, 0.5, "clip", 0.4, 0.1, 0.05, 0.2, 10),
             Result("other", "x", 3, 0.5, "clip", 0.4, -0.1, -0.2, 0.1, 10),
-            Result("none", "clip", 3, 0.5, "", *[math.nan] * 4, 10)]  # fmt: skip
+            Result("none", "clip", 3, 0.5, "", math.nan, math.nan, math.nan, math.nan, 10)]  # fmt: skip
     root = ElementTree.fromstring(figures.intervals(rows, "x"))
     space = "{http://www.w3.org/2000/svg}"
     dots = [float(str(dot.get("cx"))) for dot in root.findall(f"{space}circle")]

@@ -103,6 +103,16 @@ def signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "−") if value else "0"
 
 
+def at(x: float, y: float, size: tuple[float, float]) -> tuple[float, float]:
+    """Where a place in [0, 1] lies in a drawing of that size, with a margin for names.
+
+    >>> at(0, 1, (900, 640))
+    (75, 608)
+    """
+    wide, high = size
+    return round(75 + x * (wide - 150), 1), round(24 + y * (high - 56), 1)
+
+
 def drawn(
     nodes: Sequence[Mapping[str, Any]],
     edges: Sequence[tuple[int, int, str]],
@@ -117,18 +127,15 @@ def drawn(
     """
     wide, high = size
 
-    def at(node: Mapping[str, Any]) -> tuple[float, float]:
-        return round(75 + node["x"] * (wide - 150), 1), round(24 + node["y"] * (high - 56), 1)
-
     body = [ARROW]
     for one, other, kind in edges:
-        (a, b), (c, d) = at(nodes[one]), at(nodes[other])
+        (a, b), (c, d) = (at(nodes[n]["x"], nodes[n]["y"], size) for n in (one, other))
         body.append(
             f'<path class="edge {kind}" data-a="{nodes[one]["key"]}" '
             f'data-b="{nodes[other]["key"]}" d="M{a} {b}L{c} {d}"/>'
         )
-    for node in nodes:
-        x, y = at(node)
+    for node in sorted(nodes, key=lambda node: "quiet" not in node["role"]):  # names on top
+        x, y = at(node["x"], node["y"], size)
         words = text(x, y + 17, node["label"], "", "middle")
         body.append(
             f'<a href="{to}{node["key"]}.html" data-key="{node["key"]}" class="node {node["role"]}"'

@@ -16,6 +16,8 @@ from asclip.literature.site.layout import place
 
 NEAR = 2  # related papers of each that are joined by a thin line
 LABEL = 15  # letters of a label
+BESIDE = 12  # papers that a small drawing has on a side; the list below it has all
+SIZE = (1100, 820)
 
 
 @dataclass(frozen=True)
@@ -72,24 +74,46 @@ def graph(catalogue: Catalogue, near: Mapping[str, Sequence[str]], *, limit: int
         }
         for paper, (x, y) in zip(kept, at, strict=True)
     ]
+    shown = named(nodes)
+    nodes = [node | {"named": n in shown} for n, node in enumerate(nodes)]
     edges = [(a, b, "cites") for a, b in cites] + [(a, b, "near") for a, b in sorted(thin)]
     return Graph(nodes, edges, limited(len(every), limit))
 
 
+def named(nodes: Sequence[Mapping[str, Any]]) -> set[int]:
+    """The nodes whose names do not cover one another, those with the most citations first.
+
+    A name is a box below its node, in the units of the drawing.
+    """
+    order = sorted(range(len(nodes)), key=lambda n: -nodes[n]["degree"])
+    places = [figures.at(node["x"], node["y"], SIZE) for node in nodes]
+    boxes: dict[int, tuple[float, float, float]] = {}
+    for n in order:
+        if not nodes[n]["degree"]:
+            break
+        (x, y), half = places[n], len(nodes[n]["label"]) * figures.CHAR / 2 + 2
+        if all(abs(y - b) > 15 or abs(x - a) > half + w for a, b, w in boxes.values()):
+            boxes[n] = (x, y, half)
+    return set(boxes)
+
+
 def drawing(found: Graph) -> str:
-    """The whole network as SVG; papers with a citation on record have their name."""
+    """The whole network as SVG; a paper with a citation has its name where there is room."""
     nodes = [node | {"role": role_of(node)} for node in found.nodes]
     label = f"Network of {len(nodes)} papers; the list beside it says the same in words"
-    return figures.drawn(nodes, found.edges, label, to="papers/", size=(1100, 820))
+    return figures.drawn(nodes, found.edges, label, to="papers/", size=SIZE)
 
 
 def role_of(node: Mapping[str, Any]) -> str:
     """How a node looks while no paper is chosen: here, further; quiet without its name."""
-    return ("here" if node["here"] else "further") + ("" if node["degree"] else " quiet")
+    return ("here" if node["here"] else "further") + ("" if node["named"] else " quiet")
 
 
 def around(paper: Paper, catalogue: Catalogue) -> str:
-    """A paper between those that cite it (left) and those that it cites; "" without any."""
+    """A paper between those that cite it (left) and those that it cites; "" without any.
+
+    A side has `BESIDE` papers at most; `cut` says whether that is fewer than there are.
+    """
     citing = [one.citing for one in catalogue.citations if one.cited == paper.key]
     cited = [one.cited for one in catalogue.citations if one.citing == paper.key]
     cited = [key for key in cited if key not in citing]
@@ -99,13 +123,18 @@ def around(paper: Paper, catalogue: Catalogue) -> str:
     nodes = [node(paper, "current", middle, 0.5)]
     edges: list[tuple[int, int, str]] = []
     for side, keys, role in ((0.0, citing, "citing"), (1.0, cited, "cited")):
-        for row, key in enumerate(keys):
-            high = (row + 0.5) / len(keys)
+        for row, key in enumerate(keys[:BESIDE]):
+            high = (row + 0.5) / min(len(keys), BESIDE)
             edges.append((len(nodes), 0, "cites") if role == "citing" else (0, len(nodes), "cites"))
             nodes.append(node(catalogue.keys[key], role, side, high))
-    rows = max(len(citing), len(cited), 1)
+    rows = min(max(len(citing), len(cited), 1), BESIDE)
     said = f"Citations of {short(paper)}: {len(citing)} papers cite it, it cites {len(cited)}"
     return figures.drawn(nodes, edges, said, size=(340 if middle != 0.5 else 540, 60 + 44 * rows))
+
+
+def cut(links: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether the drawing around a paper leaves some of these neighbours out."""
+    return any(len(some) > BESIDE for some in links.values())
 
 
 def node(paper: Paper, role: str, x: float, y: float) -> dict[str, Any]:

@@ -122,6 +122,7 @@ def paper(
         "paper": one,
         "links": {name: [line(other) for other in some] for name, some in links.items()},
         "drawing": graph.around(one, catalogue),
+        "drawn": graph.BESIDE if graph.cut(links) else 0,
         "methods": mine,
         "paths": [atlas.path_of(module) for module in one.implemented_in],
         "results": [method for method in mine if atlas.results_of(method, results)],

@@ -120,8 +120,8 @@
       for (const [key, mark] of marks) {
         const number = place.get(key);
         const role = shown.get(number);
-        const { here, degree } = nodes[number];
-        mark.setAttribute("class", `node ${role || "off"}${here ? " here" : ""}${degree ? "" : " quiet"}`);
+        const { here, named } = nodes[number];
+        mark.setAttribute("class", `node ${role || "off"}${here ? " here" : ""}${named ? "" : " quiet"}`);
         if (!role) continue;
         const [x, y] = at.get(number);
         mark.querySelector("circle").setAttribute("cx", x);
@@ -151,7 +151,7 @@
     // Names and arrowheads cost most of a frame: of very many papers only the most cited have them.
     const many = nodes.length > 400;
     const degrees = nodes.map((node) => node.degree).sort((a, b) => b - a);
-    const named = many ? Math.max(1, degrees[40]) : 0;
+    const least = many ? Math.max(1, degrees[40]) : 0;
     const whole = new Map(nodes.map((node, n) => [n, [node.x * wide, node.y * wide * 0.72]]));
     // The library's own fit measures every name and line, which takes longer than all the rest.
     function fit(at, padding) {
@@ -171,7 +171,7 @@
       elements: [
         ...nodes.map((node, n) => ({
           data: { id: String(n), label: node.label, here: node.here ? 1 : 0,
-            degree: node.degree },
+            named: node.named && node.degree > least ? 1 : 0 },
           position: { x: whole.get(n)[0], y: whole.get(n)[1] },
         })),
         ...edges.map(([from, to, kind], n) => ({
@@ -184,9 +184,9 @@
           "border-width": 1.2, "border-color": css("--ink"), label: "data(label)", "font-size": 11,
           "min-zoomed-font-size": many ? 23 : 12, "text-valign": "bottom", "text-margin-y": 3, ...text } },
         { selector: "node[here = 1]", style: { "border-width": 3 } },
-        { selector: `node[degree > ${named}], .close`,
-          style: { "min-zoomed-font-size": 5 } },
-        { selector: ".current", style: { "background-color": "#8a929e", width: 24, height: 24 } },
+        { selector: "node[named = 1], .close", style: { "min-zoomed-font-size": 6, "z-index": 1 } },
+        { selector: ".current", style: { "background-color": "#8a929e", width: 24, height: 24,
+          "font-size": 15, "font-weight": "bold", "z-index": 2 } },
         { selector: ".citing", style: { "background-color": "#2f9e6e" } },
         { selector: ".cited", style: { "background-color": "#3b7fd0" } },
         { selector: "edge", style: { width: 1, "line-color": css("--muted"), opacity: 0.4,
