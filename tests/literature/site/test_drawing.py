@@ -101,9 +101,10 @@ def test_beside_a_paper_stand_twelve_at_most_and_the_page_says_so() -> None:
 
 
 def test_intervals_are_drawn_to_scale_and_said_in_words() -> None:
+    nan = math.nan
     rows = [Result("one_two", "x", 3, 0.5, "clip", 0.4, 0.1, 0.05, 0.2, 10),
             Result("other", "x", 3, 0.5, "clip", 0.4, -0.1, -0.2, 0.1, 10),
-            Result("none", "clip", 3, 0.5, "", math.nan, math.nan, math.nan, math.nan, 10)]  # fmt: skip
+            Result("none", "clip", 3, 0.5, "", nan, nan, nan, nan, 10)]  # fmt: skip
     root = ElementTree.fromstring(figures.intervals(rows, "x"))
     space = "{http://www.w3.org/2000/svg}"
     dots = [float(str(dot.get("cx"))) for dot in root.findall(f"{space}circle")]
