@@ -35,6 +35,22 @@ def test_show_says_what_implements_it(capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(out(capsys, "show", KEY, "--json"))["key"] == KEY
 
 
+def test_an_abstract_gives_key_terms_and_a_wrong_file_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "abstract.txt"
+    path.write_text("Words of a report find regions of the image. Regions find words. Regions.")
+    with_it = json.loads(out(capsys, "show", KEY, "--abstract", str(path), "--json"))["key terms"]
+    without = json.loads(out(capsys, "show", KEY, "--json"))["key terms"]
+    assert "regions" in dict(with_it)
+    assert "regions" not in dict(without)
+    assert cli.main(["papers", "show", KEY, "--abstract", str(tmp_path / "gone.txt")]) != 0
+    assert "must be a text file in UTF-8" in capsys.readouterr().err
+    path.write_bytes(b"M\xfcller")
+    assert cli.main(["papers", "show", KEY, "--abstract", str(path)]) != 0
+    assert "got UnicodeDecodeError" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [

@@ -56,12 +56,17 @@ def list_papers(where: Facets = None, as_json: Json = False) -> None:
 
 @app.command(epilog=EXAMPLE + "asclip papers show huang2021gloria")
 def show(
-    key: Annotated[str, typer.Argument(help="Key of the paper.")], as_json: Json = False
+    key: Annotated[str, typer.Argument(help="Key of the paper.")],
+    abstract: Annotated[
+        Path | None,
+        typer.Option(help="Text file from which key terms are read too; nothing of it is kept."),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """One paper: what is known of it, its key terms and the code that implements it."""
     from asclip.literature import commands
 
-    page = commands.show(key)
+    page = commands.show(key, commands.text_of(abstract) if abstract else "")
     if as_json:
         return terminal.print_json(page)
     for name, value in page.items():

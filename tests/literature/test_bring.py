@@ -138,6 +138,7 @@ def test_known_papers_are_told_apart(tmp_path: Path) -> None:
         ("markdown", "hello", "the file must hold papers as markdown; got 'hello'"),
         ("ris", "TY  - JOUR\nTI - x\nER  - ", "line 2: a line must be a tag"),
         ("ris", "TY  - JOUR\nTI  - x\nPY  2020\nER  - ", "line 3: a line must be a tag"),
+        ("ris", "TY  - JOUR\nT1 x\nER  - ", "line 2: a line must be a tag.*got 'T1 x'"),
         ("json", '[{"id": 1, "title": "x", "issued": {}}, {"id": 1, "title": "y", "issued": {}}]',
          "item 2: an id must be unique; '1' was used before; rename one"),
         ("json", '[{"title": "x", "issued": {"date-parts": [[]]}}]', "item 1: a field has another"),

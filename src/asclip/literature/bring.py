@@ -60,7 +60,7 @@ def bring(path: str | Path, existing: Iterable[Paper], *, form: str = "") -> Bro
     form = form or ENDINGS.get(path.suffix.lower(), "")
     if not form:
         known = ", ".join(ENDINGS)
-        raise DataError(f"{path.name}: the ending must be one of {known}; or say the form")
+        raise DataError(f"{path.name}: the ending must be one of {known}; rename it")
     try:
         papers = read(path.read_text(encoding="utf-8"), form)
     except DataError as problem:

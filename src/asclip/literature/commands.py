@@ -41,6 +41,17 @@ def show(key: str, abstract: str = "") -> dict[str, Any]:
     return page(load().paper(key), load(), abstract=abstract, results=results.load())
 
 
+def text_of(path: str | Path) -> str:
+    """The text of a file; one that is not there, or is not UTF-8, is a `DataError`."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        what = type(problem).__name__
+        raise DataError(
+            f"{path} must be a text file in UTF-8; got {what}; correct its path or save it again"
+        ) from None
+
+
 def related(key: str, number: int = 5) -> list[dict[str, Any]]:
     """The nearest papers with their scores."""
     return relating.related(load().paper(key), load(), number=number)

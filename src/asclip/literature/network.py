@@ -29,12 +29,12 @@ def network(
     reached = (
         reach(current, pairs, steps) if current else sorted({k for pair in pairs for k in pair})
     )
-    kept = reached[:limit]
+    kept, message = reached[:limit], limited(len(reached), limit)
     shown = set(kept)
     return {
         "nodes": [node(catalogue, key, role(key, current, pairs)) for key in kept],
         "edges": [{"citing": one, "cited": other} for one, other in pairs if {one, other} <= shown],
-        "message": limited(len(reached), limit),
+        "message": message and f"{message}; ask for fewer",
     }
 
 
@@ -42,7 +42,7 @@ def limited(found: int, limit: int) -> str:
     """What to say of papers beyond the limit, "" if there are none."""
     if found <= limit:
         return ""
-    return f"{found - limit} of {found} papers are left out: the limit is {limit}; ask for fewer"
+    return f"{found - limit} of {found} papers are left out: the limit is {limit}"
 
 
 def reach(start: list[str], pairs: list[tuple[str, str]], steps: int) -> list[str]:

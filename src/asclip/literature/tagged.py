@@ -65,7 +65,7 @@ def records_ris(text: str) -> Iterable[tuple[int, dict[str, list[str]]]]:
         found = RIS_LINE.match(line.rstrip())
         if not line.strip():
             continue
-        if not found and start and tag and not RIS_NEARLY.match(line):
+        if not found and start and tag != "TY" and not RIS_NEARLY.match(line):
             record[tag][-1] = clean(f"{record[tag][-1]} {line}")
             continue
         if not found:
