@@ -92,13 +92,13 @@ def opened(
     model = Encodings(load(run))
     dataset = Dataset.open(data or own_data(run, record))
     check_preprocessing(model.model, dataset)
-    sets = [load_prompt_set(name) for name in prompts] or fitting(dataset)
+    part = dataset.split(split)
+    sets = [load_prompt_set(name) for name in prompts] or _asked(dataset, part, split, say)
     if not prompts and dataset.labels and all(one.single_label for one in sets):
         say(
             f"no zero-shot scores for the labels: no packaged prompt set names "
             f"{', '.join(dataset.labels[:5])}; write one and give it with --prompts FILE"
         )
-    part = dataset.split(split)
     return Exam(run, record, model, dataset, part, split, tuple(sets))
 
 
@@ -147,6 +147,18 @@ def check_preprocessing(model: Model, dataset: Dataset) -> None:
             f"images must be prepared as in training; they differ in {shown}; ingest the data "
             "again with the model's settings"
         )
+
+
+def _asked(
+    dataset: Dataset, part: Dataset, split: str, say: Callable[[str], None]
+) -> list[PromptSet]:
+    """Of the packaged sets that fit the data set those that the split has a study for."""
+    sets = fitting(dataset)
+    found = [one for one in sets if classes_in(one, part)]
+    for one in sets:
+        if one not in found:
+            say(f"prompt set {one.name} is left out: no study of split {split!r} has its classes")
+    return found
 
 
 def fitting(dataset: Dataset) -> list[PromptSet]:

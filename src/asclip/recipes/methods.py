@@ -17,6 +17,7 @@ BASE = Settings(batch=64, per_study=6, whole=0.3)
 # A thousand pairs or two are learned by heart; see LOG.md, "medpix2 from scratch".
 FEW = Settings(
     image_tower="scattering",
+    hidden=512,
     text_tower="words",
     texts="mixed",
     whole=0.6,

@@ -39,9 +39,8 @@ class Scattering(nn.Module):
             grid = (height >> scale, width >> scale)
             self.register_buffer(f"wavelets_{scale}", wavelets(grid), persistent=False)
 
-    @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """The logarithms, by image channel; no gradient goes back to the pixels."""
+        """The logarithms, by image channel; a gradient goes back to the pixels if it is asked."""
         with torch.autocast(x.device.type, enabled=False):
             planes = x.float().flatten(0, 1)  # [B C, H, W]
             grid = (x.shape[-2] >> SCALES, x.shape[-1] >> SCALES)
