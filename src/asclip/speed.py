@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 
 def bfloat16(device: str) -> str:
@@ -12,12 +11,9 @@ def bfloat16(device: str) -> str:
 
     if device == "cuda":
         return "on the GPU" if torch.cuda.is_bf16_supported() else "none: use float16 or float32"
-    try:
-        words = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        return "unknown"
-    names = sorted(words & {"amx_bf16", "avx512_bf16", "avx_ne_convert", "bf16", "svebf16"})
-    return ", ".join(names) or "none: bfloat16 is emulated and may be slower"
+    from asclip.towers.precision import instructions
+
+    return ", ".join(sorted(instructions())) or "none seen: training takes float32 (--precision)"
 
 
 def matrix_product(device: str, kind: str) -> float:
@@ -39,13 +35,15 @@ def images(device: str) -> float:
     import torch
 
     from asclip.towers.image import ImageConfig, image_tower
+    from asclip.towers.precision import chosen
 
+    bf16 = chosen(device=device) == "bf16"
     with torch.random.fork_rng():
         tower = image_tower(ImageConfig("tiny", width=256, size=(128, 128))).to(device)
     batch = torch.rand(32, 1, 128, 128, device=device)
     rounds, begun = -1, time.perf_counter()
     while rounds < 1 or time.perf_counter() - begun < 0.5:
-        with torch.autocast(device, torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
             loss = tower(batch).pooled.sum()
         loss.backward()
         tower.zero_grad()

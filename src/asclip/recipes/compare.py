@@ -52,7 +52,7 @@ EQUAL: dict[str, Any] = {
     "steps": 300,
     "lr": 2e-3,
     "evaluations": 1,
-    "precision": "bf16",
+    "precision": "auto",
 }
 BASELINE = "clip"
 BY = ("compute", "steps")

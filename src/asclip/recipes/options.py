@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 
 from asclip.errors import ModelError, nearest
 from asclip.recipes import data_efficient, fair, frontier, knowledge, masked, methods, multiscale
+from asclip.towers.precision import chosen
 from asclip.train.settings import Settings
 
 FAMILIES = (methods, multiscale, masked, data_efficient, knowledge, frontier, fair)
@@ -54,6 +55,8 @@ def about() -> dict[str, str]:
 def choose(name: str, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
     """The settings of a recipe with what was given in place of its defaults, and its own part.
 
+    The precision "auto" becomes this machine's.
+
     Values may be text, as from a command line; dashes in names are underscores. Unknown names and
     values of the wrong type are a `ModelError`.
     """
@@ -68,6 +71,7 @@ def choose(name: str, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any
     for key in Settings.types():
         common[key] = own.pop(key)
     start: Settings = inspect.signature(recipe(name)).parameters["settings"].default
+    common["precision"] = chosen(common["precision"])
     return replace(start, **common), own
 
 

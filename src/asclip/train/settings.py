@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import get_type_hints
 
 from asclip.errors import ModelError
+from asclip.towers.precision import PRECISIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Settings:
         average: decay of the running average of the weights that is saved; 0 = the last weights.
         dropout: on cached features (locked towers) and inside the text tower.
         augment: strength of the image augmentation; 0 = none. Never a flip: sides matter.
-        precision: "bf16" (towers only; losses are float32) or "fp32".
+        precision: "bf16" (towers only; losses are float32), "fp32", or "auto": bf16 where the
+            processor has it, else fp32; the run says which.
         seed: of weights, order, sampling and augmentation.
         evaluations: how often the validation loss is computed during the run.
         keep: "last" or "best" (lowest validation loss) weights are saved.
@@ -92,7 +94,7 @@ class Settings:
     average: float = 0.95
     dropout: float = 0.0
     augment: float = 0.1
-    precision: str = "bf16"
+    precision: str = "auto"
     seed: int = 0
     evaluations: int = 10
     keep: str = "last"
@@ -105,7 +107,7 @@ class Settings:
             "lock": ("none", "image", "text", "both"),
             "texts": ("report", "sentence", "sentences", "mixed"),
             "facts": ("report", "labels", "both"),
-            "precision": ("bf16", "fp32"),
+            "precision": PRECISIONS,
             "keep": ("last", "best"),
         }
         for name, known in choices.items():
