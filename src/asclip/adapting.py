@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from asclip import arguments, terminal
-from asclip.allocation import keep_freed_memory
 from asclip.errors import AsclipError
 from asclip.terminal import say
 
@@ -56,7 +55,6 @@ def adapt(
     numbers = arguments.whole_numbers("shots", shots), arguments.whole_numbers("seeds", seeds)
     shares = _shares(fractions) if fractions else ()
     classes = tuple(one.strip() for one in base.split(",") if one.strip())
-    keep_freed_memory()
     from asclip.recipes.adaptation import adapt as fit
     from asclip.recipes.adaptation import last, records, table
 

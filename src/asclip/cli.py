@@ -27,6 +27,7 @@ from asclip import (
     terminal,
     trusting,
 )
+from asclip.allocation import keep_freed_memory
 from asclip.errors import AsclipError, nearest
 from asclip.terminal import say
 
@@ -53,6 +54,7 @@ EXAMPLE = "[dim]example:[/dim] "
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run `asclip WORDS` (default: the process's own) and give the exit code."""
+    keep_freed_memory()
     try:
         app(arguments.spread(sys.argv[1:] if words is None else words), prog_name="asclip")
     except SystemExit as stop:

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from asclip import terminal
-from asclip.allocation import keep_freed_memory
 from asclip.errors import AsclipError, FileError
 from asclip.terminal import say
 
@@ -46,7 +45,6 @@ def evaluate(
     from asclip.recipes.suite import BASIC, FULL
     from asclip.recipes.suite import suite as score
 
-    keep_freed_memory()
     named = tuple(word.strip() for word in blocks.split(",") if word.strip())
     wanted = named or (FULL if suite == "full" else BASIC)
     scores = score(

@@ -16,7 +16,7 @@ from asclip.recipes.options import choose
 from asclip.recipes.pretraining import pretrain
 
 SIZE = 128  # pixels: what two cores can learn from in two minutes
-EPOCHS = 18  # of the bound as well: with the same tower and epochs it takes about the same time
+EPOCHS = 12  # of the bound as well: with the same tower and epochs it takes about the same time
 
 
 def demo(

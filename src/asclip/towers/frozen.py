@@ -36,7 +36,7 @@ def cache_features(
     texts: Sequence[str],
     folder: str | Path,
     *,
-    batch: int = 128,
+    batch: int = 32,
     precision: str = "auto",
     progress: Progress | None = None,
 ) -> Features:
