@@ -14,7 +14,7 @@ import numpy as np
 
 from asclip.phantom.solids import Solids
 
-TILE = 32
+TILE = 24
 BLOCK = 8192
 """Pairs at a time: their arrays stay in the processor's cache."""
 LEVELS = 12
