@@ -130,6 +130,13 @@ def test_help_imports_nothing_heavy_and_is_fast() -> None:
     assert min(found) < 1.0
 
 
+def test_every_command_keeps_freed_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[bool] = []
+    monkeypatch.setattr(cli, "keep_freed_memory", lambda: kept.append(True))
+    assert cli.main(["--version"]) == 0
+    assert kept == [True]
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     from asclip import __version__
 

@@ -14,11 +14,12 @@ import torch
 from asclip.data.dataset import Dataset
 from asclip.data.ingest import ingest
 from asclip.data.sources.table import Table
-from asclip.errors import ModelError
+from asclip.errors import DataError, ModelError
 from asclip.files.preprocessing import Preprocessing
 from asclip.recipes import load, pretrain
 from asclip.recipes.assembly import assemble
 from asclip.recipes.options import choose
+from asclip.towers.projection import Standard
 from asclip.train.run import Run
 
 SMALL = {"steps": 4, "batch": 16, "width": 16, "evaluations": 1, "average": 0.0}
@@ -96,6 +97,18 @@ def test_studies_with_labels_and_no_text_join_by_their_prompts(
             assert denied == (value == 0), text
     out = pretrain(silent, "cxr-clip", tmp_path / "run", SMALL | {"mining": "prompts"})
     assert load(out).encode_texts(["There is pleural effusion."]).pooled.shape == (1, 16)
+
+
+def test_a_recipe_of_its_own_accord_mines_what_there_is(data: Path, tmp_path: Path) -> None:
+    """The drawn reports name no modality; who asks for that is told, the recipe goes on."""
+    heard: list[str] = []
+    pretrain(data, "clip-few", tmp_path / "few", SMALL, say=heard.append)
+    assert ", no text to mine (acquisition)" in heard[0]
+    projection = load(tmp_path / "few").encoder.image.projection
+    assert isinstance(projection.norm, Standard)
+    assert float(projection.norm.mean.abs().max()) > 0  # what training features said travels along
+    with pytest.raises(DataError, match="found nothing; leave it out"):
+        assembled(data, "clip", tmp_path, mining="acquisition")
 
 
 def test_an_unknown_way_is_refused() -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asclip.data.prompts import load_prompt_set
 from asclip.errors import DataError, ModelError
+from asclip.recipes import exam as exam_module
 from asclip.recipes import suite as module
 from asclip.recipes.exam import opened
 from asclip.recipes.suite import FULL, GUARD, examine, suite
@@ -86,6 +88,16 @@ def test_only_failing_blocks_are_an_error(run: Path, prompts: str, monkeypatch) 
         examine(exam, ["robustness"])
     with pytest.raises(DataError, match="did you mean 'trust'"):
         suite(run, blocks=["thrust"])
+
+
+def test_a_packaged_set_without_a_study_in_the_split_is_left_out(run: Path, monkeypatch) -> None:
+    sets = [load_prompt_set(name) for name in ("phantom-findings", "modality")]
+    monkeypatch.setattr(exam_module, "fitting", lambda dataset: sets)
+    heard: list[str] = []
+    assert [one.name for one in opened(run, None, "test", [], heard.append).sets] == [
+        "phantom-findings"
+    ]
+    assert heard == ["prompt set modality is left out: no study of split 'test' has its classes"]
 
 
 def test_a_run_without_text_is_not_asked_about_text(bound: Path) -> None:

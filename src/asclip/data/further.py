@@ -139,7 +139,7 @@ class Further:
         if not isinstance(image, Tensor):
             raise ModelError(
                 "this recipe hides parts of images, and a locked tower has only their features; "
-                "use --lock none or --lock text"
+                "use --lock none or --lock text, and an image tower that learns"
             )
         dims, size = len(self.grid), tuple(image.shape[2:])
         if len(size) != dims or any(n % g for n, g in zip(size, self.grid, strict=True)):

@@ -58,6 +58,7 @@ def mine(
     *,
     seed: int = 0,
     rewrite: Callable[[str], str] | None = None,
+    required: bool = True,
 ) -> Pieces:
     """`found`, the texts of `dataset`, with what the `ways` add.
 
@@ -69,7 +70,7 @@ def mine(
     gives one more variant of a text; see `rewritten`.
 
     Raises:
-        DataError: an unknown way, or nothing to add.
+        DataError: an unknown way, or nothing to add although that is `required`.
     """
     ways = tuple(ways)
     if unknown := set(ways) - set(WAYS):
@@ -87,7 +88,7 @@ def mine(
         found = _prompted(found, dataset, pool, rng)
     if "acquisition" in ways:
         found = _acquired(found, pool)
-    if ways and not pool.variants and len(pool.texts) == pool.own:
+    if required and ways and not pool.variants and len(pool.texts) == pool.own:
         raise DataError(
             f"mining ({', '.join(ways)}) must find something to change or to add, and found "
             "nothing; leave it out, or give texts of several sentences or label columns"

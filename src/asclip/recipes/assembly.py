@@ -55,7 +55,10 @@ def assemble(
     parts = {"train": dataset.split("train"), "val": dataset.split("val")}
     texts = {side: _pieces(part, needs) for side, part in parts.items()}
     if settings.ways and reads_text:
-        texts["train"] = mine(texts["train"], parts["train"], settings.ways, seed=settings.seed)
+        asked = settings.mining != parameters(name)["mining"][1]  # not the recipe's own default
+        texts["train"] = mine(
+            texts["train"], parts["train"], settings.ways, seed=settings.seed, required=asked
+        )
     knowledge = Knowledge.learn(
         parts["train"], texts["train"], needs, source=settings.facts, own=settings.knowledge
     )
@@ -173,6 +176,9 @@ def size(run: Run) -> str:
         f"{len(batches.rows):,} training studies, {run.steps:,} steps of {batches.size}, "
         f"{count / 1e6:.1f} million weights"
     )
+    mined = not isinstance(batches, Batches) or batches.pieces.made or batches.pieces.variants
+    if s.ways and not mined:
+        text += f", no text to mine ({s.mining})"
     first = batches.at(0)
     image = first.images["image"]
     if not isinstance(image, torch.Tensor):
