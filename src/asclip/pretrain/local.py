@@ -7,98 +7,196 @@ Source: GLoRIA, Huang et al. 2021, eq. 3-6; mean in place of sum over words so t
 not closer to every image (the sum adds log T).
 
 The context vectors c_t are never formed: w_t . c_t = sum_n a_tn (w_t . v_n), and |c_t|^2 is
-a_t^T G a_t with the Gram matrix G = v v^T of the image. The gradient is written by hand, so that a
-chunk of texts needs one pass forward and one back, in place, and no more memory than the chunk:
+a_t^T G a_t with the Gram matrix G = v v^T of the image. The words of all texts stand in one row
+without padding, and a few images at a time meet them, so that the arrays, which each chunk
+overwrites, stay in a processor's cache. The scores s of the first chunks are kept for the way back,
+up to a limit. The gradient is written by hand:
 
-    dS/dcos_t = p_t (softmax over words);  dcos/da = s / |c| - (w . c) G a / |c|^3
-    dcos/dG = - (w . c) a a^T / (2 |c|^3);  the softmax over regions, then s = v w^T, as usual
+    dS/dcos_t = p_t (softmax over the words of a text)
+    dcos/da = s / |c| - (w . c) G a / |c|^3,   dcos/dG = - (w . c) a a^T / (2 |c|^3)
+
+and sum_n a_n dcos/da_n = 0, since the length of c does not matter to a cosine: the softmax over
+regions passes a_n dcos/da_n on as it is.
 
 Benchmark: benchmarks/local.py.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from asclip.pretrain.terms import unit
-
-ROOM = 2**21  # numbers in one array of a chunk, 8 MB: most of it stays in a processor's cache
+ROOM = 2**20  # numbers in one array [images, words, regions], 4 MB
+KEPT = 2**25  # numbers of scores that are kept for the way back, 128 MB; others are computed again
+SHORTEST = 1e-6  # a shorter vector is divided by this
 
 
 class _Way(NamedTuple):
-    """How to compute: chunks as (rows of texts, longest of them), and the options."""
+    """The options; `text` [W] is the row of the text that owns a word, in rising order."""
 
-    chunks: list[tuple[Tensor, int]]
+    text: Tensor
+    texts: int
     sharpness: float
     emphasis: float
     two_softmaxes: bool
+    room: int
+    keep: int
 
 
-class _Chunk(NamedTuple):
-    """Of m texts: s, the input of the attention, a, G a [B, m, T, N]; w . c, |c| [B, m, T]."""
+def _unit(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of length 1, as `terms.unit` gives them, and their lengths [..., 1]."""
+    x = x.float()
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp(min=SHORTEST)
+    return x / length, length
 
-    similarity: Tensor
-    scores: Tensor
-    attention: Tensor
+
+def _through_unit(gradient: Tensor, x: Tensor, length: Tensor) -> Tensor:
+    """`gradient` of unit rows `x` as that of the rows they came from, in place."""
+    along = torch.linalg.vecdot(gradient, x)[..., None]
+    along = along.masked_fill(length <= SHORTEST, 0.0)  # there the length was a constant
+    return gradient.addcmul_(x, along, value=-1.0).div_(length)
+
+
+def _chunks(way: _Way, images: int, regions: int) -> tuple[list[slice], list[slice]]:
+    """Images, and words, that are computed together; a text is never cut."""
+    first = torch.searchsorted(way.text, torch.arange(way.texts + 1, device=way.text.device))
+    ends, most = first.tolist(), max(1, way.room // regions)
+    cuts = [0]
+    for row in range(1, way.texts + 1):
+        full = row < way.texts and ends[row + 1] - cuts[-1] > most
+        if ends[row] > cuts[-1] and (full or row == way.texts):
+            cuts.append(ends[row])
+    words = [slice(a, b) for a, b in pairwise(cuts)]
+    step = max(1, most // max((t.stop - t.start for t in words), default=1))
+    return [slice(i, min(i + step, images)) for i in range(0, images, step)], words
+
+
+def _over_texts(x: Tensor, way: _Way, kind: str) -> Tensor:
+    """Sum or largest of [B, W] over the words of each text, [B, M]."""
+    if kind == "sum":
+        return x.new_zeros(len(x), way.texts).index_add_(1, way.text, x)
+    rows = way.text.expand(len(x), -1)
+    return x.new_full((len(x), way.texts), -torch.inf).scatter_reduce_(1, rows, x, "amax")
+
+
+class _Arrays:
+    """Arrays that the next chunk overwrites: fresh memory costs more than the work in it."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.like = like
+        self.held: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, shape: Sequence[int]) -> Tensor:
+        size = math.prod(shape)
+        if name not in self.held or len(self.held[name]) < size:
+            self.held[name] = self.like.new_empty(size)
+        return self.held[name][:size].view(shape)
+
+
+class _Attention(NamedTuple):
+    """The softmax over words if there are two, a and G a, all [b, w, N]."""
+
+    scores: Tensor | None
+    a: Tensor
     moved: Tensor
-    dot: Tensor
-    length: Tensor
 
 
-def _chunk(v: Tensor, gram: Tensor, w: Tensor, valid: Tensor, way: _Way) -> _Chunk:
-    similarity = torch.matmul(w, v.mT).unflatten(1, valid.shape)
-    scores = similarity
+def _attend(z: Tensor, gram: Tensor, words: slice, way: _Way, arrays: _Arrays) -> _Attention:
+    """Of z = sharpness w v^T [b, w, N]."""
+    scores, given = None, z
     if way.two_softmaxes:
-        scores = similarity.masked_fill(~valid[None, :, :, None], -1e4).softmax(2)
-    attention = (way.sharpness * scores).softmax(-1)
-    moved = torch.bmm(attention.flatten(1, 2), gram).view_as(attention)
-    dot = torch.einsum("bmtn,bmtn->bmt", attention, similarity)
-    length = torch.einsum("bmtn,bmtn->bmt", attention, moved).clamp(min=1e-8).sqrt()
-    return _Chunk(similarity, scores, attention, moved, dot, length)
+        text = way.text[words] - way.text[words.start]
+        scores = (z / way.sharpness).exp_()  # of cosines: no overflow
+        total = scores.new_zeros(len(z), int(text[-1]) + 1, z.shape[2]).index_add_(1, text, scores)
+        scores /= total[:, text]
+        given = way.sharpness * scores
+    a = torch.softmax(given, -1, out=arrays("a", z.shape))
+    return _Attention(scores, a, torch.bmm(a, gram, out=arrays("moved", z.shape)))
 
 
 class _LocalSimilarity(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, v: Tensor, w: Tensor, valid: Tensor, way: _Way) -> Tensor:
-        gram = v @ v.mT
-        ctx.save_for_backward(v, gram, w, valid)
-        ctx.way = way
-        out = v.new_empty(len(v), len(w))
-        for rows, longest in way.chunks:
-            real = valid[rows, :longest]
-            part = _chunk(v, gram, w[rows, :longest].flatten(0, 1), real, way)
-            cosine = (part.dot / part.length).masked_fill(~real, -torch.inf)
-            count = real.sum(-1).clamp(min=1).float().log()
-            out[:, rows] = (torch.logsumexp(way.emphasis * cosine, -1) - count) / way.emphasis
-        return out
+    """Lengths are divided out in here: autograd's backward of that holds three more copies."""
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        v, gram, w, valid = ctx.saved_tensors
+    def forward(ctx: Any, regions: Tensor, words: Tensor, way: _Way) -> Tensor:
+        w, long = _unit(words)
+        sharp, arrays = way.sharpness * w, _Arrays(w)
+        dot = w.new_empty(len(regions), len(w))
+        length = torch.empty_like(dot)
+        kept: dict[tuple[int, int], Tensor] = {}
+        free = way.keep
+        some, pieces = _chunks(way, *regions.shape[:2])
+        for i in some:
+            v, _ = _unit(regions[i])
+            gram = v @ v.mT
+            for t in pieces:
+                shape = (len(v), t.stop - t.start, v.shape[1])
+                free -= math.prod(shape)
+                z = w.new_empty(shape) if free >= 0 else arrays("z", shape)
+                torch.bmm(sharp[t].expand(len(v), -1, -1), v.mT, out=z)
+                part, spare = _attend(z, gram, t, way, arrays), arrays("spare", shape)
+                dot[i, t] = torch.mul(part.a, z, out=spare).sum(-1) / way.sharpness
+                length[i, t] = torch.mul(part.a, part.moved, out=spare).sum(-1)
+                if free >= 0:
+                    kept[i.start, t.start] = z
+        length = length.clamp_(min=1e-8).sqrt_()
+        cosine = way.emphasis * dot / length
+        top = _over_texts(cosine, way, "max")
+        p = (cosine - top[:, way.text]).exp_()
+        total = _over_texts(p, way, "sum")
+        p /= total[:, way.text]
+        ctx.save_for_backward(regions, w, long, dot, length, p)
+        ctx.way, ctx.kept, ctx.kind = way, kept, words.dtype
+        number_of_words = torch.bincount(way.text, minlength=way.texts).clamp(min=1)
+        return (top + total.log() - number_of_words.log()) / way.emphasis
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        regions, w, long, dot, length, p = ctx.saved_tensors
         way: _Way = ctx.way
-        dv, dgram, dw = torch.zeros_like(v), torch.zeros_like(gram), torch.zeros_like(w)
-        for rows, longest in way.chunks:
-            real, words = valid[rows, :longest], w[rows, :longest].flatten(0, 1)
-            part = _chunk(v, gram, words, real, way)
-            a = part.attention
-            cosine = (part.dot / part.length).masked_fill(~real, -torch.inf)
-            share = grads[0][:, rows, None] * (way.emphasis * cosine).softmax(-1)
-            direct = (share / part.length)[..., None]
-            through = (share * part.dot / part.length**3)[..., None]
-            da = part.moved.mul_(-through).addcmul_(part.similarity, direct)
-            dgram.baddbmm_((a * through).flatten(1, 2).mT, a.flatten(1, 2), alpha=-0.5)
-            inner = torch.einsum("bmtn,bmtn->bmt", da, a)[..., None]
-            ds = da.sub_(inner).mul_(a).mul_(way.sharpness)
-            if way.two_softmaxes:
-                ds = ds.sub_((ds * part.scores).sum(2, keepdim=True)).mul_(part.scores)
-            flat = ds.addcmul_(a, direct).flatten(1, 2)  # [B, m T, N]
-            dv.baddbmm_(flat.mT, words.expand(len(v), -1, -1))
-            own = flat.transpose(0, 1).flatten(1) @ v.flatten(0, 1)
-            dw[rows, :longest] = own.view(len(rows), longest, -1)
-        return dv.baddbmm_(dgram, v, alpha=2.0), dw, None, None  # dgram is symmetric
+        share = grads[0][:, way.text] * p
+        direct, through = share / length, share * dot / length**3
+        to_regions, dw = torch.zeros_like(regions), torch.zeros_like(w)
+        sharp, arrays = way.sharpness * w, _Arrays(w)
+        some, pieces = _chunks(way, *regions.shape[:2])
+        for i in some:
+            v, far = _unit(regions[i])
+            gram = v @ v.mT
+            dv, dgram = torch.zeros_like(v), torch.zeros_like(gram)
+            for t in pieces:
+                shape = (len(v), t.stop - t.start, v.shape[1])
+                # A second way back finds none that was kept, and computes it.
+                z = ctx.kept.pop((i.start, t.start), None)
+                if z is None:
+                    z = torch.bmm(sharp[t].expand(len(v), -1, -1), v.mT, out=arrays("z", shape))
+                scores, a, moved = _attend(z, gram, t, way, arrays)
+                near, turned = direct[i, t, None], through[i, t, None]
+                weighted = torch.mul(a, turned, out=arrays("spare", shape))
+                dgram.baddbmm_(weighted.mT, a, alpha=-0.5)
+                # sharpness a dcos/da, and a direct for the scores in w . c
+                ds = moved.mul_(-way.sharpness * turned).addcmul_(z, near)
+                if scores is None:
+                    ds = ds.add_(near).mul_(a)
+                else:
+                    ds = _second(ds.mul_(a), scores, t, way).addcmul_(a, near)
+                dv.baddbmm_(ds.mT, w[t].expand(len(v), -1, -1))
+                dw[t].addmm_(ds.transpose(0, 1).flatten(1), v.flatten(0, 1))
+            dv.baddbmm_(dgram, v, alpha=2.0)  # dgram is symmetric
+            to_regions[i] = _through_unit(dv, v, far)
+        return to_regions, _through_unit(dw, w, long).to(ctx.kind), None
+
+
+def _second(ds: Tensor, scores: Tensor, words: slice, way: _Way) -> Tensor:
+    """The gradient before the softmax over the words of a text, in place."""
+    text = way.text[words] - way.text[words.start]
+    inner = ds.new_zeros(len(ds), int(text[-1]) + 1, ds.shape[2])
+    inner.index_add_(1, text, ds * scores)
+    return ds.sub_(inner[:, text]).mul_(scores)
 
 
 def local_similarity(
@@ -110,25 +208,20 @@ def local_similarity(
     emphasis: float = 5.0,
     two_softmaxes: bool = False,
     room: int = ROOM,
+    keep: int = KEPT,
 ) -> Tensor:
     """Word-to-region similarity of every image with every text, [B, M] in [-1, 1].
 
-    `regions` [B, N, D], `words` [M, T, D], `valid` [M, T] bool (real tokens first). Texts of
-    similar length are computed together, about `room` numbers at a time. `two_softmaxes` first
+    `regions` [B, N, D], `words` [M, T, D], `valid` [M, T] bool (real tokens). About `room` scores
+    are computed at a time, and at most `keep` are kept for the way back. `two_softmaxes` first
     normalises over the words of each region, as the authors' code does.
     """
-    v, w = unit(regions), unit(words)
-    if valid is None:
-        valid = torch.ones(w.shape[:2], dtype=torch.bool, device=w.device)
-    order = valid.sum(1).argsort()
-    lengths = valid.sum(1).clamp(min=1)[order].tolist()
-    each = v.shape[0] * v.shape[1]
-    chunks, start = [], 0
-    for end, longest in enumerate(lengths, 1):
-        following = lengths[end] if end < len(lengths) else 0
-        if not following or (end + 1 - start) * following * each > room:
-            chunks.append((order[start:end], longest))
-            start = end
-    way = _Way(chunks, sharpness, emphasis, two_softmaxes)
-    out: Tensor = _LocalSimilarity.apply(v, w, valid, way)
+    real = valid
+    if real is None:
+        real = torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)
+    text = real.nonzero()[:, 0]
+    back = torch.is_grad_enabled() and (regions.requires_grad or words.requires_grad)
+    way = _Way(text, len(words), sharpness, emphasis, two_softmaxes, room, keep if back else 0)
+    with torch.autocast(words.device.type, enabled=False):
+        out: Tensor = _LocalSimilarity.apply(regions, words[real], way)
     return out

@@ -37,18 +37,41 @@ def slow_similarity(regions, words, valid, *, official: bool) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("official", [False, True])
-@pytest.mark.parametrize("room", [1, 300, 2**21])
-def test_local_similarity_against_a_loop(official: bool, room: int) -> None:
+@pytest.mark.parametrize(("room", "keep"), [(1, 0), (1, 100), (60, 200), (300, 0), (2**21, 2**21)])
+def test_local_similarity_against_a_loop(official: bool, room: int, keep: int) -> None:
     regions, words, valid = vectors()
-    fast = local_similarity(regions, words, valid, two_softmaxes=official, room=room)
+    fast = local_similarity(regions, words, valid, two_softmaxes=official, room=room, keep=keep)
     slow = slow_similarity(regions, words, valid, official=official)
     torch.testing.assert_close(fast, slow, atol=1e-5, rtol=1e-5)
     weight = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
-    ours = torch.autograd.grad((fast * weight).sum(), (regions, words))
+    ours = torch.autograd.grad((fast * weight).sum(), (regions, words), retain_graph=True)
+    again = torch.autograd.grad((fast * weight).sum(), (regions, words))
     theirs = torch.autograd.grad((slow * weight).sum(), (regions, words))
-    for a, b in zip(ours, theirs, strict=True):
-        assert b.abs().max() > 1e-3
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    for a, b, c in zip(ours, again, theirs, strict=True):
+        assert c.abs().max() > 1e-3
+        torch.testing.assert_close(a, c, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(b, c, atol=1e-5, rtol=1e-4)  # what was kept is gone
+
+
+def test_a_vector_without_length_and_half_precision() -> None:
+    regions, words, valid = vectors()
+    empty = regions.detach().clone()
+    empty[0, 0] = 0.0
+    with_zero = empty.requires_grad_()
+    expected = slow_similarity(with_zero, words, valid, official=False)
+    found = local_similarity(with_zero, words, valid)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    (gradient,) = torch.autograd.grad(found.sum(), with_zero)
+    assert torch.isfinite(gradient).all()
+
+    half = regions.detach().bfloat16().requires_grad_()
+    out = local_similarity(half, words, valid)
+    assert out.dtype == torch.float32
+    (small,) = torch.autograd.grad(out.sum(), half)
+    whole = half.detach().float().requires_grad_()
+    (large,) = torch.autograd.grad(local_similarity(whole, words, valid).sum(), whole)
+    assert small.dtype == torch.bfloat16
+    torch.testing.assert_close(small, large.bfloat16())
 
 
 def test_padding_changes_nothing() -> None:
