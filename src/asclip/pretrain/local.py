@@ -185,7 +185,8 @@ class _LocalSimilarity(torch.autograd.Function):
                 else:
                     ds = _second(ds.mul_(a), scores, t, way).addcmul_(a, near)
                 dv.baddbmm_(ds.mT, w[t].expand(len(v), -1, -1))
-                dw[t].addmm_(ds.transpose(0, 1).flatten(1), v.flatten(0, 1))
+                for one, its in zip(ds, v, strict=True):  # joined they would be copied
+                    dw[t].addmm_(one, its)
             dv.baddbmm_(dgram, v, alpha=2.0)  # dgram is symmetric
             to_regions[i] = _through_unit(dv, v, far)
         return to_regions, _through_unit(dw, w, long).to(ctx.kind), None
