@@ -5,9 +5,10 @@
 `gloria` is the words-to-regions similarity of every image with every text, beside the loop over
 captions in which papers publish it; `mgca` the token terms of each pair, beside the same loop with
 contexts formed in full; `carzero` the decoder of all images with all texts, beside one text at a
-time. Numbers are compared first. Each form runs in a process of its own, in turn: once for its
-peak, which is the growth of the process's largest resident memory over what it held before, and
-once more for its seconds. `ratio` is plain seconds over ours, the median over rounds;
+time; `medklip` the decoder that asks each image what its report states, beside the same with all
+queries of all images. Numbers are compared first. Each form runs in a process of its own, in turn:
+once for its peak, which is the growth of the process's largest resident memory over what it held
+before, and once more for its seconds. `ratio` is plain seconds over ours, the median over rounds;
 `memory_ratio` plain bytes over ours.
 """
 
@@ -28,6 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from asclip.pretrain.knowledge.medklip import MedKlip
 from asclip.pretrain.local import local_similarity
 from asclip.pretrain.multiscale.carzero import CarZero
 from asclip.pretrain.multiscale.mgca import Mgca
@@ -39,6 +41,7 @@ CASES = {
     "gloria-256": ("gloria", 64, 256, 14, 97),
     "mgca-256": ("mgca", 144, 256, 14, 111),
     "carzero-256": ("carzero", 32, 256, 14, 97),
+    "medklip-256": ("medklip", 64, 256, 14, 97),
 }
 Data = tuple[Tensor, Tensor, Tensor]
 
@@ -94,6 +97,8 @@ def forms(name: str, width: int) -> tuple[Callable[..., Tensor], Callable[..., T
 
         return tokens, plain_mgca
     torch.manual_seed(0)
+    if name == "medklip":
+        return medklip(width)
     carzero = CarZero(width, variant="official")  # the decoder alone, without the cosine
 
     def all_at_once(regions: Tensor, words: Tensor, valid: Tensor) -> Tensor:
@@ -107,6 +112,38 @@ def forms(name: str, width: int) -> tuple[Callable[..., Tensor], Callable[..., T
         )
 
     return all_at_once, one_by_one
+
+
+def medklip(width: int) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+    """As many findings as studies, of which a report states a tenth; four layers, as published."""
+    objective = MedKlip(width, layers=4, place_weight=0.0, clip_weight=0.0)
+
+    def stated(studies: int) -> Tensor:
+        g = torch.Generator().manual_seed(1)
+        drawn = torch.rand(studies, studies, generator=g)
+        return torch.where(drawn < 0.1, (drawn < 0.05).float(), torch.nan)
+
+    def what_is_stated(regions: Tensor, words: Tensor, valid: Tensor) -> Tensor:
+        rows, queries = torch.arange(len(regions)), {"queries": Encoded(words[:, 0])}
+        pair = Pair(Encoded(regions[:, 0], regions), Encoded(words[:, 0]), queries)
+        return objective(pair, Facts(rows, targets={"findings": stated(len(rows))})).total[None]
+
+    def everything(regions: Tensor, words: Tensor, valid: Tensor) -> Tensor:
+        x = words[:, 0].expand(len(regions), -1, -1)
+        for layer in objective.decoder.layers:
+            key, value = layer.key_value(layer.memory_norm(regions)).chunk(2, -1)
+            q, k, v = (
+                p.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+                for p in (layer.query(layer.norm(x)), key, value)
+            )
+            seen = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v
+            x = x + layer.out(seen.transpose(1, 2).flatten(2))
+            x = x + layer.feed(x)
+        z, truth = objective.existence(objective.decoder.norm(x))[..., 0], stated(len(regions))
+        known = ~truth.isnan()
+        return F.binary_cross_entropy_with_logits(z[known], truth[known])[None]
+
+    return what_is_stated, everything
 
 
 def run(form: Callable[..., Tensor], batch: Data) -> tuple[Tensor, list[Tensor]]:

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from asclip.adapt.draws import NONE
@@ -24,9 +23,9 @@ from asclip.adapt.few_shot import FLOOR
 from asclip.adapt.registry import ADAPTERS
 from asclip.adapt.rows import Row
 from asclip.adapt.summary import Line, summary
+from asclip.card import markdown
 from asclip.errors import AsclipError, DataError
 
-PLACE = re.compile(r"(<!-- few-shot (\S+) ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 SIDES = ("base", "new", "harmonic")
 Cells = Mapping[tuple[str, str], Line]
 
@@ -37,19 +36,7 @@ def filled(page: str, files: Mapping[str, Sequence[Row]]) -> str:
     Raises:
         DataError: a place asks for an unknown table, or for a file that is not there.
     """
-
-    def table(match: re.Match[str]) -> str:
-        kind, names = match[2], match[3].split()
-        absent = [name for name in names if name not in files]
-        if kind not in TABLES or absent or not names:
-            raise DataError(
-                f"a place must name one of {', '.join(TABLES)} and files that are given, got "
-                f"{match[1].strip()!r}; give the file, or correct the place"
-            )
-        lines = TABLES[kind]({name: files[name] for name in names})
-        return f"{match[1]}{chr(10).join(lines)}\n{match[4]}"
-
-    return PLACE.sub(table, page)
+    return markdown.filled(page, "few-shot", TABLES, files)
 
 
 def shots(files: Mapping[str, Sequence[Row]]) -> list[str]:
@@ -62,12 +49,12 @@ def shots(files: Mapping[str, Sequence[Row]]) -> list[str]:
     text = [
         f"{rows[0].score.n} test studies; {studies} training studies. Zero-shot {_floor(rows)}.",
         "",
-        *_head("adapter", *amounts, f"over zero-shot at {amounts[-1]} [95 %]"),
+        *markdown.head("adapter", *amounts, f"over zero-shot at {amounts[-1]} [95 %]"),
     ]
     for name in _methods(rows):
         end = cells.get((name, amounts[-1]))
         values = [_mean(cells.get((name, amount)), seeds) for amount in amounts]
-        text.append(_line(f"`{name}`", *values, _gain(end) if end else "not run"))
+        text.append(markdown.line(f"`{name}`", *values, _gain(end) if end else "not run"))
     few = next((dict(row.drawn.short) for row in rows if row.drawn.amount == amounts[-1]), {})
     if few:
         named = ", ".join(f"{name} ({count})" for name, count in few.items())
@@ -80,21 +67,21 @@ def base_new(files: Mapping[str, Sequence[Row]]) -> list[str]:
     (rows,) = files.values()
     metric = "accuracy" if any(row.score.metric == "accuracy" for row in rows) else "auroc"
     most = max(rows, key=lambda row: row.drawn.studies).drawn.amount
-    text = _head("adapter", *SIDES, "harmonic mean over zero-shot's [95 %]")
+    text = markdown.head("adapter", *SIDES, "harmonic mean over zero-shot's [95 %]")
     sides = [_cells(rows, metric, side) for side in SIDES]
     for name in (FLOOR, *_methods(rows)):
         amount = NONE if name == FLOOR else most
         lines = [side.get((name, amount)) for side in sides]
         gain = "" if name == FLOOR or lines[-1] is None else _gain(lines[-1])
         seeds = 1 if name == FLOOR else _seeds(rows)
-        text.append(_line(f"`{name}`", *(_mean(line, seeds) for line in lines), gain))
+        text.append(markdown.line(f"`{name}`", *(_mean(line, seeds) for line in lines), gain))
     return text
 
 
 def seconds(files: Mapping[str, Sequence[Row]]) -> list[str]:
     """A line an adapter."""
     names = _methods([row for rows in files.values() for row in rows])
-    text = _head("adapter", *files)
+    text = markdown.head("adapter", *files)
     for name in names:
         found = []
         for rows in files.values():
@@ -102,11 +89,11 @@ def seconds(files: Mapping[str, Sequence[Row]]) -> list[str]:
             most = max((row.drawn.studies for row in own), default=0)
             spent = [row.seconds for row in own if row.drawn.studies == most]
             found.append(f"{sum(spent) / len(spent):.1f}" if spent else "not run")
-        text.append(_line(f"`{name}`", *found))
+        text.append(markdown.line(f"`{name}`", *found))
     return text
 
 
-TABLES: dict[str, Callable[[Mapping[str, Sequence[Row]]], list[str]]] = {
+TABLES: dict[str, markdown.Table] = {
     "shots": shots,
     "fractions": shots,
     "base-new": base_new,
@@ -126,7 +113,7 @@ def _behind(rows: Sequence[Row], cells: Cells, amount: str) -> list[str]:
             for row in sorted(rows, key=lambda row: row.drawn.seed)
             if (row.method, row.drawn.amount, row.score.metric) == (name, amount, "auroc")
         ]
-        said = ", ".join(_number(one, "+") for one in pairs)
+        said = ", ".join(markdown.number(one, "+") for one in pairs)
         if line.gain_high < 0:
             verdict = "below zero-shot"
         elif min(pairs) > 0:
@@ -173,12 +160,14 @@ def _floor(rows: Sequence[Row]) -> str:
     for row in rows:
         if row.method == FLOOR and row.score.metric == "auroc":
             score = row.score
-            return f"{_number(score.value)} {_range(score.low, score.high)} over test patients"
+            about = markdown.interval(score.low, score.high)
+            return f"{markdown.number(score.value)} {about} over test patients"
     return "not run"
 
 
 def _gain(line: Line) -> str:
-    said = f"{_number(line.gain, '+')} {_range(line.gain_low, line.gain_high, '+')}".strip()
+    about = markdown.interval(line.gain_low, line.gain_high, "+")
+    said = f"{markdown.number(line.gain, '+')} {about}".strip()
     return f"**{said}**" if line.gain_low > 0 else said
 
 
@@ -187,29 +176,11 @@ def _mean(line: Line | None, seeds: int) -> str:
     if line is None:
         return "not run"
     part = f" ({line.seeds} of {seeds})" if 0 < line.seeds < seeds else ""
-    return _number(line.mean) + part
+    return markdown.number(line.mean) + part
 
 
 def _seeds(rows: Sequence[Row]) -> int:
     return len({row.drawn.seed for row in rows if row.drawn.studies})
-
-
-def _number(value: float, sign: str = "") -> str:
-    """As .523, with its sign where asked for."""
-    said = f"{round(value, 3) + 0.0:{sign}.3f}".replace("-", "−")  # + 0.0: no minus before zero
-    return "not known" if math.isnan(value) else re.sub(r"^([+−]?)0\.", r"\1.", said)
-
-
-def _range(low: float, high: float, sign: str = "") -> str:
-    return "" if math.isnan(low) else f"[{_number(low, sign)}, {_number(high, sign)}]"
-
-
-def _head(*cells: str) -> list[str]:
-    return [_line(*cells), "|" + " --- |" * len(cells)]
-
-
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def read(path: Path) -> list[Row]:

@@ -1,8 +1,9 @@
 """What `asclip compare` found, as a small table that the atlas shows.
 
-`python -m asclip.literature.results compare.json src/asclip/literature/data/compare.csv` writes it.
-One row a challenge and method: means over the leading measures of the challenge, and the
-difference to plain CLIP on the same texts with its 95 % interval over seeds.
+`python -m asclip.literature.results compare.json src/asclip/literature/data/compare.csv` joins new
+rows to it, in place of those of the same challenge and method. One row a challenge and method:
+means over the leading measures of the challenge, and the difference to plain CLIP on the same texts
+with its 95 % interval over seeds.
 """
 
 from __future__ import annotations
@@ -173,5 +174,14 @@ def load(path: Path | None = None) -> list[Result]:
         raise DataError(f"{must}; got something else ({problem})") from None
 
 
+def joined(known: Iterable[Result], found: Iterable[Result]) -> list[Result]:
+    """Both, `found` in place of what is known of the same pair; challenges stay together."""
+    every = {(one.challenge, one.method): one for one in (*known, *found)}
+    order = list(dict.fromkeys(challenge for challenge, _ in every))
+    return sorted(every.values(), key=lambda one: order.index(one.challenge))
+
+
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(write(load(Path(sys.argv[1]))), encoding="utf-8")
+    table = Path(sys.argv[2])
+    before = read(table.read_text(encoding="utf-8"), table.name) if table.exists() else []
+    table.write_text(write(joined(before, load(Path(sys.argv[1])))), encoding="utf-8")

@@ -32,6 +32,7 @@ import numpy as np
 import torch
 
 from asclip import card
+from asclip.allocation import keep_freed_memory
 from asclip.data.dataset import Dataset
 from asclip.data.ingest import ingest
 from asclip.data.sources.table import Table
@@ -62,6 +63,7 @@ LEFT_OUT = {
     "supervised": "learns labels and answers no prompt",
     "locked": "is about packaged towers, and here all methods have the same",
     "m-flag": "is about a frozen language model, and here all methods have the same tower",
+    "clip-reports": "is clip:texts=report, which is run as a baseline",
     "clip-few": "is clip with the settings that all methods have here",
     "kad-knowledge": "learns from an ontology, not from studies",
     "ct-clip": "is clip with a tower for volumes, and here all methods have the same",
@@ -137,9 +139,15 @@ def _each(
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
     with ProcessPoolExecutor(
-        jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
+        jobs, get_context("spawn"), initializer=_begin, initargs=(threads,)
     ) as pool:
         yield from pool.map(run, tasks)
+
+
+def _begin(threads: int) -> None:
+    """What a process has to do before its first run."""
+    torch.set_num_threads(threads)
+    keep_freed_memory()
 
 
 def _settings(method: str, common: dict[str, Any], seed: int) -> tuple[str, dict[str, Any]]:
