@@ -123,7 +123,7 @@ def _row(row: dict[str, Any], base: float) -> dict[str, Any]:
     shown = {"method": row["method"], "error": "", "mean": f"{row['mean']:.3f}"}
     shown |= {"by_seed": " ".join(f"{v:.2f}" for v in row["values"])}
     shown |= {"time": f"{row['seconds'] / base:.1f} x", "difference": "", "interval": ""}
-    shown |= {"patients": "", "kind": "", "against": row["baseline"]}
+    shown |= {"patients": "", "kind": "", "against": row["baseline"].partition(":")[2]}
     if "difference" in row:
         shown["difference"] = _signed(row["difference"])
         shown["interval"] = _range(row["low"], row["high"])
