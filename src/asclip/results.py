@@ -233,7 +233,7 @@ def table(scores: Iterable[Score], *, title: str = "Scores") -> Table:
         before = task
         span = "" if math.isnan(score.low) else f"{_short(score.low)}–{_short(score.high)}"
         undefined = math.isnan(score.value)
-        value, why = ("nan", score.why_nan) if undefined else (_short(score.value), span)
+        value, why = "nan" if undefined else _short(score.value), span or score.why_nan
         pool = "" if score.pool is None else str(score.pool)
         chance = "" if score.chance is None else _short(score.chance)
         out.add_row(score.metric, score.label, value, why, str(score.n), pool, chance)

@@ -216,10 +216,11 @@ class Score:
 
     `low` and `high` are the 95 % bootstrap interval over patients. `label` is a label's name,
     "macro" for the mean over labels, or "" where a label makes no sense. `value` is NaN when the
-    metric is undefined, and then `why_nan` says why. `pool` is the number of candidates of a
-    ranking metric; `chance` is what a coin would reach. Of sentences that were made for their
-    findings the interval is over findings. `block` is the part of the suite that the number is of
-    ("vision", "text", "trust" ...), `split_hash` says which pictures were on which side.
+    metric is undefined, and then `why_nan` says why, as it does of an interval that is not given.
+    `pool` is the number of candidates of a ranking metric; `chance` is what a coin would reach. Of
+    sentences that were made for their findings the interval is over findings. `block` is the part
+    of the suite that the number is of ("vision", "text", "trust" ...), `split_hash` says which
+    pictures were on which side.
     """
 
     dataset: str

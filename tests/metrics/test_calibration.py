@@ -83,6 +83,13 @@ def test_equal_scores_stand_in_one_bin() -> None:
     assert adaptive_ece(truth[order], score[order], bins=3) == adaptive_ece(truth, score, bins=3)
 
 
+def test_scores_of_exactly_one_are_a_bin_of_their_own() -> None:
+    truth, score = np.tile([0.0, 1.0], 50), np.repeat([0.0, 1.0], 50)
+    assert equal_mass(score, 15).tolist() == [0.0, 1.0, 1.0]
+    assert reliability(truth, score, equal_mass(score, 15)).n.tolist() == [50, 50]
+    assert adaptive_ece(truth, score) == 0.5 == ece(truth, score)
+
+
 def test_classwise_is_the_mean_over_classes() -> None:
     rng = np.random.default_rng(3)
     score = rng.dirichlet([1, 2, 3], 300)

@@ -140,12 +140,13 @@ def test_a_wrong_method_ends_it_at_once(tmp_path: Path, method, kind, words) -> 
     assert not (tmp_path / "hospitals").exists()
 
 
-def test_the_interval_over_seeds_is_students() -> None:
+@pytest.mark.parametrize("count", [3, 11, 20])
+def test_the_interval_over_seeds_is_students(count: int) -> None:
     from scipy.stats import t
 
-    values = np.array([0.02, 0.05, 0.03])
-    found = difference(values, np.zeros((3, 10)))
-    low, high = t.interval(0.95, 2, values.mean(), values.std(ddof=1) / 3**0.5)
-    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-4)
+    values = np.random.default_rng(0).normal(0.03, 0.02, count)
+    found = difference(values, np.zeros((count, 10)))
+    low, high = t.interval(0.95, count - 1, values.mean(), values.std(ddof=1) / count**0.5)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-9)
     one = difference(values[:1], np.zeros((1, 10)))
     assert one["low"] != one["low"]

@@ -138,6 +138,33 @@ def test_views_are_left_out_one_after_the_other(run: Path, data: Path) -> None:
     assert {s.n for s in drops.values()} == {24}
 
 
+def test_a_question_that_studies_with_two_views_do_not_answer_is_left_out(
+    run: Path, data: Path
+) -> None:
+    """Half of the studies have one view, half have both, which are asked for no view."""
+    import pandas as pd
+
+    every = Dataset.open(data)
+    first = every.images.assign(
+        view=["PA", "LATERAL"] * (len(every) // 2) + ["PA"] * (len(every) % 2)
+    )
+    second = first.iloc[len(first) // 2 :].assign(view="LATERAL")
+    first.loc[first.index[len(first) // 2 :], "view"] = "PA"
+    images = pd.concat([first, second]).sort_values("study", kind="stable").reset_index(drop=True)
+    both = replace(every, images=images)
+    views = PromptSet(
+        "view", "1", "single-label",
+        {"PA": ClassPrompts(("A frontal film.",)), "LATERAL": ClassPrompts(("A lateral film.",))},
+        column="view",
+    )  # fmt: skip
+    heard: list[str] = []
+    options = OPTIONS | {"faults": (), "say": heard.append}
+    scores, _ = robustness(Encodings(load(run)), both, [SET, views], **options)
+    drops = of(scores, "missing", "relative_drop")
+    assert set(drops) == {"without PA", "without LATERAL"}
+    assert any("left out" in line and "view" in line for line in heard)
+
+
 def test_a_supervised_run_is_asked_without_prompts(bound: Path, part: Dataset) -> None:
     scores, _ = robustness(Encodings(load(bound)), part, [], **OPTIONS)
     tasks = {s.task for s in scores}
@@ -177,4 +204,8 @@ def test_an_absent_text_costs_what_it_alone_says(data: Path) -> None:
     found = {(s.metric, s.label): s.value for s in scores}
     assert found["recall@10", "all texts"] == 1
     assert found["relative_drop", "without title"] == 0
+    assert found["relative_drop", "without text"] == 0  # ... and was, by the same rule
+    chance = {(s.metric, s.label): s.chance for s in scores}
+    assert chance["recall@10", "without text"] == 1
+    assert 10 / len(part) < chance["recall@10", "all texts"] < 1  # some reports read the same
     assert found["recall@10", "without text"] == 1  # all titles are the same, so each is right

@@ -83,6 +83,12 @@ def test_a_suite_looks_at_sex_and_bands_of_age(stated: Path, data: Path) -> None
     assert usual(Dataset.open(data).split("test")) == []
 
 
+def test_an_age_that_nobody_states_makes_no_groups(stated: Path) -> None:
+    part = Dataset.open(stated).split("test")
+    part = replace(part, studies=part.studies.assign(**{"meta:age": np.nan}))
+    assert [one.attribute for one in usual(part)] == ["sex"]
+
+
 def test_a_supervised_run_is_judged_too(bound: Path, stated: Path, tmp_path: Path) -> None:
     found = trust(bound, stated, alpha=0.2, resamples=20, out=tmp_path)
     assert {one.task for one in found.scores} == {"supervised"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -203,6 +204,22 @@ def test_a_probe_reads_what_is_there(challenge: Any) -> None:
         return np.stack([site == s for s in sorted(set(site))], 1).astype(float)
 
     assert measure(Knowing(of), data, one, folder).value() == 1.0
+
+
+def test_an_unknown_fact_is_no_class_of_a_probe(challenge: Any) -> None:
+    data, folder, about = challenge("shortcut")
+    lost = data.studies["meta:site"].where(np.arange(len(data)) % 4 > 0)
+    data = replace(data, studies=data.studies.assign(**{"meta:site": lost}))
+    one = about["site from the embedding"]
+    names = sorted(set(lost.dropna()))
+    asked = []
+
+    def of(part: Dataset) -> np.ndarray:
+        asked.append(part.studies["meta:site"].isna().sum())
+        return np.stack([part.studies["meta:site"] == name for name in names], 1).astype(float)
+
+    found = measure(Knowing(of), data, one, folder)
+    assert (asked[0], found.value(), found.values.shape[1]) == (0, 1.0, len(names))
 
 
 def test_leakage_is_read_from_the_stream_that_is_named(challenge: Any) -> None:

@@ -88,6 +88,17 @@ def test_small_groups_have_a_reason_and_smaller_groups_a_wider_interval() -> Non
     assert rows_of(truth, score, sites, least=5)["tiny"].auroc > 0
 
 
+def test_a_group_of_one_patient_has_no_auroc_however_many_films() -> None:
+    rng = np.random.default_rng(4)
+    truth, patient = np.tile([0.0, 1.0], 112), np.arange(224)
+    patient[200:] = 1000  # twelve films with it and twelve without, of one patient
+    sites = groups("site", ["large"] * 200 + ["one patient"] * 24)
+    rows = table(truth, rng.normal(size=224) + truth, sites, patient=patient, resamples=50)
+    assert np.isnan([rows[1].auroc, rows[1].low, rows[1].gap]).all()
+    assert rows[1].why_nan == "an interval needs 5 patients with the label, got 1"
+    assert rows[0].auroc > 0.5
+
+
 def test_studies_that_do_not_state_it_are_shown_apart() -> None:
     truth, score, sex = planted(3, 400)
     values = [None if k % 4 == 0 else one for k, one in enumerate(sex)]

@@ -31,12 +31,18 @@ class Notes:
         cell = Markup("<b>{}</b>").format(shown)
         if bounds:
             cell += Markup(' <span class="interval">{}</span>').format(bounds)
+        elif score.why_nan:
+            cell += self._mark(score.why_nan)
         return cell
 
     def _missing(self, reason: str) -> Markup:
+        cell = Markup('<abbr title="{}">{}</abbr>').format(reason, NOT_AVAILABLE)
+        return cell + self._mark(reason)
+
+    def _mark(self, reason: str) -> Markup:
         if reason not in self.texts:
             self.texts.append(reason)
         index = self.texts.index(reason) + 1
-        return Markup(
-            '<abbr title="{}">{}</abbr><sup><a href="#note-{}" aria-label="note {}">{}</a></sup>'
-        ).format(reason, NOT_AVAILABLE, index, index, index)
+        return Markup('<sup><a href="#note-{}" aria-label="note {}">{}</a></sup>').format(
+            index, index, index
+        )

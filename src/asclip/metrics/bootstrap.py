@@ -17,6 +17,9 @@ import numpy as np
 
 from asclip.metrics.known import known
 
+# With so few patients on a side a percentile interval that says 95 % holds the truth in 85 % (AUROC
+# of one film a patient, 100 without the label), with three in 76 % and with one in 15 %.
+FEWEST = 5
 # Resamples worked on at a time. It bounds the memory (BLOCK x n counts) and changes no value.
 BLOCK = 32
 
@@ -48,6 +51,21 @@ def percentile_interval(samples: np.ndarray, *, level: float = 0.95) -> tuple[fl
         return float("nan"), float("nan")
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def scarce(truth: np.ndarray, groups: np.ndarray, *, fewest: int = FEWEST) -> str:
+    """Why a label's interval is not given, "" if it is: fewer than `fewest` patients on a side.
+
+    `truth` [n] is 1, 0 or NaN, `groups` [n] says whose study it is.
+
+    >>> scarce(np.array([1.0, 1.0, 0.0]), np.array([7, 7, 8]))
+    'an interval needs 5 patients with the label, got 1'
+    """
+    for side, word in ((1, "with"), (0, "without")):
+        count = len(np.unique(np.asarray(groups)[np.asarray(truth) == side]))
+        if count < fewest:
+            return f"an interval needs {fewest} patients {word} the label, got {count}"
+    return ""
 
 
 def interval(

@@ -63,7 +63,8 @@ def equal_mass(score: np.ndarray, bins: int = 15) -> np.ndarray:
     if not places.size:
         return np.array([0.0, 1.0])
     nearest = np.abs(wanted[:, None] - places).argmin(axis=1)
-    return np.unique(np.concatenate([[0.0], score[places[nearest]], [1.0]]))
+    # Where the scores of exactly 1 make a bin, it begins and ends at 1.
+    return np.append(np.unique([0.0, *score[places[nearest]]]), 1.0)
 
 
 def reliability(truth: np.ndarray, score: np.ndarray, edges: np.ndarray) -> Reliability:

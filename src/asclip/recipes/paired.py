@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from asclip.adapt.summary import interval
 from asclip.metrics.bootstrap import percentile_interval
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]  # a record and its resamples by measure
-# Quantiles of Student's t for 95 %, by degrees of freedom.
-T95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 def folder_of(out: Path, name: str, method: str, seed: int) -> Path:
@@ -96,13 +95,7 @@ def difference(differences: np.ndarray, samples: np.ndarray) -> dict[str, Any]:
     for one seed. `patients`: percentiles of the mean over seeds of the paired resamples [S, R],
     which holds the test patients' part alone.
     """
-    count = len(differences)
-    mean = float(differences.mean())
-    low = high = float("nan")
-    if count > 1:
-        t = T95.get(count - 1, 1.96)
-        half = t * float(differences.std(ddof=1)) / count**0.5
-        low, high = mean - half, mean + half
+    mean, low, high = interval(differences.tolist())
     return {
         "difference": mean,
         "low": low,

@@ -17,7 +17,7 @@ import numpy as np
 from asclip.data.dataset import Dataset
 from asclip.data.prompts import PromptSet
 from asclip.data.tables import values_of
-from asclip.errors import ModelError
+from asclip.errors import DataError, ModelError
 from asclip.recipes.exam import Encodings
 from asclip.recipes.robust_words import absent_texts, words
 from asclip.tasks.classification.supervised import Supervised
@@ -62,7 +62,7 @@ def robustness(
     a change at random), "typing-2", "least template", "denied", "without LATERAL", "site Harbour".
     A supervised run is asked without its prompts: `sets` do not matter.
     """
-    reader = _Reader(model.model)
+    reader: Any = _Reader(model.model)
     supervised = model.model.classifier is not None
     asked: list[PromptSet | None] = [None] if supervised else list(sets)
     tasks = [Supervised(part.labels, seed=seed) if one is None else ZeroShot(one, seed=seed)
@@ -71,13 +71,16 @@ def robustness(
     scores: list[Score] = []
     few = _some(part, studies, seed)
     say(f"robustness: images of {len(few):,} studies, words on {len(part):,}")
-    clean = _predict(reader, few, tasks)
-    scores += _faults(reader, few, tasks, clean, faults, draw)
-    for prompts, task, before in zip(asked, tasks, clean, strict=True):
+    once = Encodings(reader)
+    told = [(pair, task, found) for pair, task in zip(asked, tasks, strict=True)
+            if (found := _told(task, once, few, say)) is not None]  # fmt: skip
+    clean = [found for _, _, found in told]
+    scores += _faults(reader, few, [task for _, task, _ in told], clean, faults, draw)
+    for prompts, task, before in told:
         scores += _attacked(reader, few, (prompts, task), before, draw)
     several = _some(_with_views(part), studies, seed)
     if len(several):
-        scores += _views(reader, several, tasks, draw)
+        scores += _views(reader, several, tasks, draw, say)
     whole = [task.predict(model, part) for task in tasks]
     for prompts, predictions in zip(asked, whole, strict=True):
         scores += _sites(part, predictions, draw, say)
@@ -110,6 +113,15 @@ def _predict(reader: Any, data: Dataset, tasks: Sequence[Any]) -> list[Predictio
     """Predictions of all tasks, from one encoding of the images."""
     once = Encodings(reader)
     return [task.predict(once, data) for task in tasks]
+
+
+def _told(task: Any, once: Encodings, data: Dataset, say: Say) -> Predictions | None:
+    """Predictions, or None where these studies do not tell what is asked, such as their view."""
+    try:
+        return task.predict(once, data)
+    except DataError as error:
+        say(f"robustness: left out for {len(data):,} of the studies: {error}")
+        return None
 
 
 def _some(part: Dataset, studies: int, seed: int) -> Dataset:
@@ -202,7 +214,7 @@ def _with_views(part: Dataset) -> Dataset:
 
 
 def _views(
-    reader: Any, part: Dataset, tasks: Sequence[Any], draw: dict[str, int]
+    reader: Any, part: Dataset, tasks: Sequence[Any], draw: dict[str, int], say: Say
 ) -> Iterator[Score]:
     """Each view left out of the studies that have another one, too."""
     names, owner = _names(part), values_of(part.images, "study")
@@ -210,9 +222,14 @@ def _views(
         rows = np.unique(owner[names == view])
         here = part.take(rows)
         kept = here.images[_names(here) != view].reset_index(drop=True)
-        clean = _predict(reader, here, tasks)
-        without = _predict(reader, replace(here, images=kept), tasks)
-        for one, other in zip(clean, without, strict=True):
+        whole, reduced = Encodings(reader), Encodings(reader)
+        for task in tasks:
+            one = _told(task, whole, here, say)
+            if one is None:
+                continue
+            other = task.predict(reduced, replace(here, images=kept))
+            if not np.array_equal(one.truth, other.truth, equal_nan=True):
+                continue  # what is asked is the view itself
             label = f"without {view}"
             yield from compared(one, {label: other}, "missing", **draw)[label]
 

@@ -131,7 +131,11 @@ def examined(
     found = Trust()
     for name, task in tasks:
         say(f"{name}: fitted on {len(held_out):,} validation studies, told about {len(part):,}")
-        validation, test = task.predict(exam.model, held_out), task.predict(exam.model, part)
+        try:
+            validation, test = task.predict(exam.model, held_out), task.predict(exam.model, part)
+        except DataError as error:  # such as views that one of the two splits does not state
+            found.warnings.append(f"{name}: it was left out; {error}")
+            continue
         if validation.labels != test.labels:
             found.warnings.append(
                 f"{name}: val has the classes {', '.join(validation.labels)} and {exam.split} has "
@@ -215,7 +219,8 @@ def usual(part: Dataset) -> list[Groups]:
         cuts = ":40:65" if name.lower() == "age" and values.dtype.kind == "f" else ""
         if name.lower() in ("sex", "gender", "site", "race", "ethnicity") or cuts:
             known = values.nunique()
-            found += grouping(part, [f"{name}{cuts}"]) if 2 <= known <= MOST_GROUPS or cuts else []
+            enough = known >= 1 if cuts else 2 <= known <= MOST_GROUPS
+            found += grouping(part, [f"{name}{cuts}"]) if enough else []
     return [one for one in found if len(one.names) > 1]
 
 

@@ -217,6 +217,7 @@ def _change(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -
 def _probe(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
     part = data.split("test")
     (column,) = about["columns"]
+    part = part.take(part.studies[column].notna().to_numpy())  # unknown is no class
     words = part.studies[column].to_numpy().astype(str)
     return Measured(cross_validated(_unit(model, part), words, _who(part)), _who(part))
 

@@ -63,7 +63,7 @@ def es_auc(
     """ES-AUC of one label over the groups with `least` positives and negatives; at least two."""
     columns = with_all(truth, among)
     usable = ~np.isnan(columns) & ~np.isnan(np.asarray(score, dtype=np.float64))[:, None]
-    kept, left_out = _large(columns[:, 1:], usable[:, 1:], among, least)
+    kept, left_out = _large(columns[:, 1:], usable[:, 1:], among, patient, least)
     why = _why(truth, score, kept, least, among)
     if why:
         return _undefined("es_auc", among, left_out, why)
@@ -92,7 +92,7 @@ def decision_gaps(
     columns = with_all(truth, among)[:, 1:]
     score = np.asarray(score, dtype=np.float64)
     usable = ~np.isnan(columns) & ~np.isnan(score)[:, None]
-    kept, left_out = _large(columns, usable, among, least)
+    kept, left_out = _large(columns, usable, among, patient, least)
     why = _why(truth, score, kept, least, among)
     if not why and math.isnan(threshold):
         why = "no threshold: undefined on the validation studies"
@@ -120,10 +120,11 @@ def _gaps(rates: np.ndarray) -> np.ndarray:
 
 
 def _large(
-    columns: np.ndarray, usable: np.ndarray, among: Groups, least: int
+    columns: np.ndarray, usable: np.ndarray, among: Groups, patient: np.ndarray, least: int
 ) -> tuple[list[int], tuple[str, ...]]:
-    n, positives = usable.sum(axis=0), ((columns == 1) & usable).sum(axis=0)
-    small = [bool(too_small(int(a), int(b), least)) for a, b in zip(n, positives, strict=True)]
+    small = [
+        bool(too_small(truth, patient, least)) for truth in np.where(usable, columns, np.nan).T
+    ]
     left_out = tuple(name for name, out in zip(among.names, small, strict=True) if out)
     return [k for k, out in enumerate(small) if not out], left_out
 

@@ -2,7 +2,8 @@
 
 A group is a value of a metadata column (sex F, age 40-59) or of a crossing of columns (F & 40-59).
 Studies that do not state it are shown as "not stated" and take part in no gap. A group with fewer
-than `least` positives or negatives has no AUROC; a small one has an interval as wide as it is.
+than `least` positives or negatives, or with few patients who have them, has no AUROC; a small one
+has an interval as wide as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from asclip.metrics.bootstrap import bootstrap_auroc, percentile_interval
+from asclip.metrics.bootstrap import FEWEST, bootstrap_auroc, percentile_interval, scarce
 from asclip.metrics.classification import auroc_columns
 
 NOT_STATED = "not stated"
@@ -125,7 +126,7 @@ def table(
     rows = []
     for k, name in enumerate(names, start=1):
         n, positives = int(usable[:, k].sum()), int((columns[usable[:, k], k] == 1).sum())
-        why = too_small(n, positives, least)
+        why = too_small(np.where(usable[:, k], columns[:, k], np.nan), patient, least)
         spans = [
             percentile_interval(samples[:, k]),
             percentile_interval(samples[:, k] - samples[:, 0]),
@@ -158,16 +159,18 @@ def aurocs(
     return auroc_columns(columns, scores), samples
 
 
-def too_small(n: int, positives: int, least: int) -> str:
-    """Why a group's AUROC is not given, "" if it is.
+def too_small(truth: np.ndarray, patient: np.ndarray, least: int) -> str:
+    """Why the AUROC of a group with this truth [n] (NaN: not in it) is not given, "" if it is.
 
-    >>> too_small(40, 3, 10)
+    >>> too_small(np.repeat([1.0, 0.0], [3, 37]), np.arange(40), 10)
     'fewer than 10 positives (3 of 40 studies)'
     """
+    n, positives = int((~np.isnan(truth)).sum()), int((truth == 1).sum())
     if not n:
         return "no study of the group states this label and has a score"
     few = [("positives", positives), ("negatives", n - positives)]
-    return "; ".join(f"fewer than {least} {w} ({k} of {n} studies)" for w, k in few if k < least)
+    said = "; ".join(f"fewer than {least} {w} ({k} of {n} studies)" for w, k in few if k < least)
+    return said or scarce(truth, patient, fewest=min(least, FEWEST))
 
 
 def _occurring(

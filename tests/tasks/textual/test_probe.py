@@ -3,6 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 from asclip.tasks.textual.probe import probe
@@ -50,6 +51,22 @@ def test_a_study_without_a_report_has_no_score(toy_data) -> None:
     scores, found = probe(model(), *sides, resamples=20)
     assert np.isnan(found["text-probe"].scores[3]).all()
     assert next(s for s in scores if s.label == "mass").n == 39
+
+
+@pytest.mark.parametrize(
+    ("known", "done"),
+    [(0, "train, on which the probe is fitted"), (1, "val, on which the probe is chosen")],
+)
+def test_studies_of_a_patient_whom_the_probe_knows_are_not_scored(
+    toy_data, known: int, done: str
+) -> None:
+    sides = [side(toy_data, name) for name in ("train", "val", "test")]
+    sides[known].studies.loc[[0, 1, 9], "patient"] = ["test3", "test3", "test4"]
+    scores, found = probe(model(), *sides, resamples=20)
+    assert found == {}
+    assert [one.task for one in scores] == ["text-probe", "text-probe-words"]
+    assert all(np.isnan(one.value) for one in scores)
+    assert {one.why_nan for one in scores} == {f"2 of the scored patients are in {done}"}
 
 
 def test_what_is_missing_is_said(toy_data) -> None:

@@ -18,6 +18,7 @@ from asclip.metrics.bootstrap import (
     bootstrap_average_precision,
     bootstrap_mean,
     percentile_interval,
+    scarce,
 )
 from asclip.metrics.known import mean_of_defined, why_nan
 from asclip.tasks.provenance import record
@@ -175,14 +176,17 @@ def _per_label(
     values, samples, chance = columns
     usable = ~(np.isnan(predictions.truth) | np.isnan(predictions.scores))
     counts = usable.sum(axis=0)
-    rows = [
-        record(
-            predictions, metric, label=label, value=values[k], n=int(counts[k]),
-            why_nan=_reason(predictions, k) if np.isnan(values[k]) else "",
-            chance=None if np.isnan(chance[k]) else float(chance[k]), **draw.interval(samples[:, k])
-        )
-        for k, label in enumerate(predictions.labels)
-    ]  # fmt: skip
+    rows = []
+    for k, label in enumerate(predictions.labels):
+        few = scarce(np.where(usable[:, k], predictions.truth[:, k], np.nan), predictions.patient)
+        rows.append(
+            record(
+                predictions, metric, label=label, value=values[k], n=int(counts[k]),
+                why_nan=_reason(predictions, k) if np.isnan(values[k]) else few,
+                chance=None if np.isnan(chance[k]) else float(chance[k]),
+                **({} if few else draw.interval(samples[:, k])),
+            )
+        )  # fmt: skip
     defined = ~np.isnan(values)
     macro = mean_of_defined(samples[:, defined], axis=1) if defined.any() else np.full(1, np.nan)
     mean_chance = float(mean_of_defined(chance[defined])) if defined.any() else np.nan

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from asclip.metrics.bootstrap import bootstrap_mean, percentile_interval
+from asclip.metrics.bootstrap import bootstrap_mean, percentile_interval, scarce
 from asclip.metrics.known import mean_of_defined
 from asclip.tasks.provenance import record
 from asclip.types import Predictions, Score
@@ -41,22 +41,30 @@ def rows(
 ) -> list[Score]:
     """A record for each of `names` (the labels), and their mean over those that are defined.
 
-    `why` explains each NaN. `WHOLE` as names makes one record, without a mean.
+    `why` explains each NaN. `WHOLE` as names makes one record, without a mean. A label that few
+    patients have, or have not, gets no interval.
     """
-    names = test.labels if names is None else names
+    few = [""] * len(parts)
+    if names is None:
+        names = test.labels
+        usable = np.where(np.isnan(test.scores), np.nan, test.truth)
+        few = [scarce(truth, test.patient) for truth in usable.T]
     if names != WHOLE:
-        parts, why = [*parts, _mean(parts)], [*why, "no label is defined"]
+        parts, why, few = [*parts, _mean(parts)], [*why, "no label is defined"], [*few, ""]
         names = [*names, "macro"]
     enough = len(np.unique(test.patient)) > 1
     scores = []
-    for (value, samples, n, chance), label, reason in zip(parts, names, why, strict=True):
+    for (value, samples, n, chance), label, reason, scant in zip(
+        parts, names, why, few, strict=True
+    ):
         missing = bool(np.isnan(value))
-        low, high = span(value, samples, chance) if enough and not missing else (np.nan, np.nan)
+        known = enough and not missing and not scant
+        low, high = span(value, samples, chance) if known else (np.nan, np.nan)
         reached = None if missing or chance is None else float(np.mean(chance))
         scores.append(
             record(
                 test, metric, label=label, value=value, low=low, high=high, n=n,
-                why_nan=reason if missing else "", chance=reached,
+                why_nan=reason if missing else scant, chance=reached,
             )
         )  # fmt: skip
     return scores
