@@ -94,6 +94,20 @@ def test_every_method_has_every_score(told: tuple[list[Score], list[str]]) -> No
     assert sum("sanity check" in text for text in said) == 4
 
 
+def test_no_threshold_is_chosen_on_the_patients_who_are_scored(
+    run: Path, boxed: Dataset, prompts: PromptSet
+) -> None:
+    part = boxed.split("val")
+    scores, said = explanation(
+        Encodings(load(run)), part, [prompts], seed=0, resamples=5, validation=part, each=1
+    )
+    metrics = {one.metric for one in scores}
+    assert "cnr" in metrics
+    assert "overlap" not in metrics
+    count = len(set(part.studies["patient"]))
+    assert said[-1].startswith(f"Overlap is not scored: {count} of the scored patients are among")
+
+
 def test_a_trained_model_points_at_what_is_drawn(told: tuple[list[Score], list[str]]) -> None:
     found = value(told[0], "own-score", "pointing", "macro")
     assert found.value >= 0.5 > (found.chance or 1)

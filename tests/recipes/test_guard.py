@@ -68,6 +68,15 @@ def test_a_text_of_many_patients_or_a_short_one_is_no_leak(clean: Dataset) -> No
     assert (counts["texts"], counts["own_texts"], warnings) == (3, 0, [])
 
 
+def test_reports_are_compared_by_what_they_tell_of_the_image(clean: Dataset) -> None:
+    studies = clean.studies.copy()
+    for row, why in ((1, "Cough"), (TRAIN + 1, "Fever, 45 years old")):
+        studies.loc[row, "text"] = f"INDICATION: {why}. FINDINGS: {LONG} IMPRESSION: Effusion."
+    counts, (warning,) = found(replace(clean, studies=studies))
+    assert (counts["texts"], counts["own_texts"]) == (1, 1)
+    assert "1 have a report of 40 words or more that another side has" in warning
+
+
 def test_planted_copies_are_counted_by_study_and_only_across_patients(clean: Dataset) -> None:
     pixels, images = np.array(clean.pixels), clean.images.copy()
     slots = clean.image_rows()

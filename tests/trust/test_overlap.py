@@ -7,11 +7,22 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from asclip.trust import overlap
 from asclip.trust.corruptions import corrupt
-from asclip.trust.overlap import ALIKE, GRID, Shared, cells, near, same_texts, share_known
+from asclip.trust.overlap import (
+    ALIKE,
+    COPIED,
+    GRID,
+    Shared,
+    cells,
+    distinct,
+    near,
+    same_texts,
+    share_known,
+)
 
 
-def patients(count: int, size: int = 64, seed: int = 0) -> np.ndarray:
+def patients(count: int, size: int = 64, seed: int = 0, own: float = 6) -> np.ndarray:
     """Pictures [n, H, W] of one anatomy that differs a little: as alike as films are."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size] / size
@@ -21,7 +32,7 @@ def patients(count: int, size: int = 64, seed: int = 0) -> np.ndarray:
         body = np.hypot((x - 0.5 - a) / (0.3 + b), (y - 0.5) / (0.4 + c)) < 1
         detail = np.kron(rng.normal(0, 1, (16, 16)), np.ones((size // 16, size // 16)))
         ribs = 60 * np.sin(40 * y + 8 * x) * body
-        found.append(90 + 60 * body + ribs + 6 * detail + rng.normal(0, 3, (size, size)))
+        found.append(90 + 60 * body + ribs + own * detail + rng.normal(0, 3, (size, size)))
     return np.clip(np.rint(found), 0, 255).astype(np.uint8)
 
 
@@ -67,10 +78,48 @@ def test_a_planted_copy_is_found_and_no_other_patient() -> None:
     assert (x[0][10:] @ x[1].T >= ALIKE).mean() > 0.2
 
 
+@pytest.mark.parametrize("copies", [20, 40])
+def test_many_copies_of_one_film_are_all_found(copies: int) -> None:
+    """Together they are no part of what all films share."""
+    films = patients(300)
+    train, test = films[:200], films[200:].copy()
+    for row in range(copies):
+        test[row] = corrupt(train[7], "noise", 1, np.random.default_rng(row))
+    x = [cells(test), cells(train)]
+    common = Shared.of(np.concatenate(x))
+    assert near(*(common.own(one) for one in x)).tolist() == [[row, 7] for row in range(copies)]
+
+
+def test_films_of_one_anatomy_are_not_taken_for_copies_of_one_film() -> None:
+    films = patients(300, own=1)
+    x = cells(films)
+    assert len(distinct(x, least=COPIED)) < 50  # too few to learn from what they share
+    y = Shared.of(x).own(x)
+    assert len(near(y, y)) == 300
+
+
+def test_what_is_distinct_is_that_of_a_loop_in_any_blocks() -> None:
+    rows = np.random.default_rng(4).normal(size=(1300, 4))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    slow: list[int] = []
+    for row in range(len(rows)):
+        if all(rows[row] @ rows[other] < 0.98 for other in slow):
+            slow.append(row)
+    assert 512 < len(slow) < 1200
+    assert distinct(rows, least=0.98).tolist() == slow
+
+
+def test_of_a_large_set_a_part_is_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlap, "MOST", 100)
+    x = np.random.default_rng(0).normal(size=(400, 1024)).astype(np.float32)
+    assert Shared.of(x / np.linalg.norm(x, axis=1, keepdims=True)).parts.shape == (1024, 10)
+
+
 def test_what_is_shared_are_the_first_principal_components() -> None:
     rng = np.random.default_rng(0)
     weight = np.concatenate([np.linspace(9, 5, 20), np.full(1004, 0.5)])
     x = (rng.normal(size=(200, 1024)) * weight).astype(np.float32)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
     common = Shared.of(x)
     first = np.linalg.svd(x - x.mean(0), full_matrices=False)[2][:20]
     np.testing.assert_allclose(common.parts @ common.parts.T, first.T @ first, atol=1e-3)
@@ -98,6 +147,9 @@ def test_a_picture_of_one_grey_is_like_no_other() -> None:
 
 def test_words_and_digests_on_two_sides() -> None:
     assert same_texts([], ["a"]).tolist() == []
+    told = "FINDINGS: Clear lungs. IMPRESSION: Normal."
+    asked = [f"INDICATION: Cough. {told}", "INDICATION: Cough. FINDINGS: A mass."]
+    assert same_texts(asked, [f"INDICATION: Fever, 45 years. {told}"]).tolist() == [True, False]
     count, share = share_known([], ["a"])
     assert count == 0
     assert np.isnan(share)

@@ -47,6 +47,15 @@ def shared(images: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return {digest: list(found) for digest, found in owners.items() if len(found) > 1}
 
 
+def in_both(first: Iterable[object], second: Iterable[object]) -> int:
+    """How many patients are in both columns: what is fitted on one tells nothing of the other.
+
+    >>> in_both(["a", "a", "b"], ["a", "c"])
+    1
+    """
+    return len({str(one) for one in first} & {str(one) for one in second})
+
+
 def groups(
     owners: Mapping[str, Sequence[str]], patients: Iterable[str], rank: Callable[[str], int]
 ) -> dict[str, str]:

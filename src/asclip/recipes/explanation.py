@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asclip.data.dataset import Dataset
+from asclip.data.leakage import in_both
 from asclip.data.prompts import PromptSet
 from asclip.metrics.known import mean_of_defined
 from asclip.recipes.explanation_cases import BASELINES, Cases, cases, methods
@@ -59,7 +60,7 @@ def explanation(
 ) -> tuple[list[Score], list[str]]:
     """Scores of the maps of `part`, with intervals over patients, and sentences on them.
 
-    Without `validation` (studies of other patients) there is no overlap; where the data know no
+    Without `validation`, or where a patient is in both, there is no overlap; where the data know no
     boxes, there is neither it nor pointing nor contrast.
     """
     if part.preprocessing.is_volume:
@@ -67,7 +68,10 @@ def explanation(
     asked = cases(part, sets, seed=seed, each=each)
     if asked is None:
         return [], ["Explanation maps need a finding that a prompt set names; no study has one."]
-    held_out = None if validation is None else cases(validation, [asked.prompts], seed=seed, each=4)
+    known = 0 if validation is None else in_both(*(who(d)["patient"] for d in (part, validation)))
+    held_out = None
+    if validation is not None and not known:
+        held_out = cases(validation, [asked.prompts], seed=seed, each=4)
     plain = getattr(model, "model", model)
     found = {}
     for name, method in methods(plain).items():
@@ -79,7 +83,13 @@ def explanation(
             found[name] |= {f"shuffled_{k.replace(' ', '_')}": v for k, v in kept.items()}
     shown = _Shown(plain, part, asked, seed, resamples)
     scores = [one for name in found for one in shown.records(name, found)]
-    return scores, sentences(scores)
+    told = sentences(scores)
+    if known and asked.boxed:
+        told.append(
+            f"Overlap is not scored: {known:,} of the scored patients are among those on whom its "
+            "threshold is chosen."
+        )
+    return scores, told
 
 
 def _values(model: Any, asked: Cases, method: Method, held_out: Cases | None) -> Values:
@@ -151,6 +161,7 @@ class _Shown:
                 test, metric, self.by_label(values), ["no study with this finding has a box"] * len(
                     self.asked.labels
                 ), resamples=self.resamples, chance=mean_of_defined(self.by_label(random)),
+                names=self.asked.labels,  # a case has the finding: there is no truth to be scarce
             )  # fmt: skip
         return scores
 

@@ -1,7 +1,8 @@
 """What makes scores too good: what training has seen of a split, and what tells where films are of.
 
 Ingest keeps a patient, and identical images, on one side (`data.leakage`). This looks at the data
-set as it lies there: splits that came with a table, and copies that are not identical.
+set as it lies there: splits that came with a table, and copies that are not identical. What the
+run itself was trained on is asked in `recipes.seen`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ import numpy as np
 
 from asclip.data.dataset import Dataset
 from asclip.data.leakage import shared
-from asclip.data.placeholders import normal
 from asclip.data.prompts import PromptSet
 from asclip.data.tables import values_of
 from asclip.errors import DataError
 from asclip.recipes.exam import Encodings
 from asclip.tasks.classification.truth import truth_of
 from asclip.tasks.classification.zero_shot import ZeroShot
-from asclip.trust.overlap import Shared, cells, near, same_texts
+from asclip.trust.overlap import Shared, cells, near, said, same_texts
 from asclip.trust.shortcut import NUISANCES, ends, shortcut
 from asclip.trust.subgroups import Groups, groups
 from asclip.types import Score
@@ -36,8 +36,8 @@ def guard(
     """Shares of the studies of `split` that the other sides know, and a sentence where any is.
 
     Metrics, each a share of the studies (`n` of them): "patients", "identical_images",
-    "near_duplicates" of other patients' pictures, "texts" (word for word the same) and
-    "own_texts": long ones of few patients, which no two reports share by chance.
+    "near_duplicates" of other patients' pictures, "texts" (what training reads of a report, word
+    for word) and "own_texts": long ones of few patients, which no two reports share by chance.
     """
     part = dataset.split(split)
     others = dataset.take(values_of(dataset.studies, "split") != split)
@@ -64,9 +64,9 @@ def _same(part: Dataset, others: Dataset, column: str) -> np.ndarray:
 
 def _identical(part: Dataset, others: Dataset) -> np.ndarray:
     """[n] whether a study has an image whose decoded pixels are those of another side."""
-    here, there = (values_of(one.images, "digest")[_shown(one)] for one in (part, others))
+    here, there = (values_of(one.images, "digest")[shown(one)] for one in (part, others))
     both = set(shared([("here", d) for d in here] + [("there", d) for d in there]))
-    owner = values_of(part.images, "study")[_shown(part)]
+    owner = values_of(part.images, "study")[shown(part)]
     return _studies(part, owner[[digest in both for digest in here]])
 
 
@@ -76,7 +76,7 @@ def _near_duplicates(part: Dataset, others: Dataset) -> np.ndarray:
     x, owner, patient = [], [], []
     for one in (part, others):
         slots = values_of(one.images, "slot")
-        rows = _shown(one)[np.argsort(slots[_shown(one)])]  # the disk is read in order
+        rows = shown(one)[np.argsort(slots[shown(one)])]  # the disk is read in order
         x.append(cells(one.pixels[slots[rows]], colour=colour))
         owner.append(values_of(one.images, "study")[rows])
         patient.append(values_of(one.studies, "patient")[owner[-1]])
@@ -86,7 +86,7 @@ def _near_duplicates(part: Dataset, others: Dataset) -> np.ndarray:
     return _studies(part, owner[0][pairs[apart, 0]])
 
 
-def _shown(part: Dataset) -> np.ndarray:
+def shown(part: Dataset) -> np.ndarray:
     """Rows of the image table that are not blank: one blank picture is like every other."""
     return np.flatnonzero(~values_of(part.images, "blank").astype(bool))
 
@@ -101,9 +101,9 @@ def _few_say_it(dataset: Dataset, part: Dataset) -> np.ndarray:
     """[n] whether a study's text has `WORDS` words, and at most `PATIENTS` patients have it."""
     owners: dict[str, set[str]] = {}
     for text, patient in zip(dataset.texts(), values_of(dataset.studies, "patient"), strict=True):
-        owners.setdefault(normal(text), set()).add(str(patient))
-    told = [normal(text) for text in part.texts()]
-    return np.array([len(t.split()) >= WORDS and len(owners[t]) <= PATIENTS for t in told], bool)
+        owners.setdefault(said(text), set()).add(str(patient))
+    texts = [said(text) for text in part.texts()]
+    return np.array([len(t.split()) >= WORDS and len(owners[t]) <= PATIENTS for t in texts], bool)
 
 
 def _score(dataset: Dataset, split: str, name: str, found: np.ndarray) -> Score:

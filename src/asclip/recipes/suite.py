@@ -128,9 +128,12 @@ def _not_done(exam: Exam, name: str, error: AsclipError) -> Score:
 
 def _guard(exam: Exam, found: Found, say: Say) -> list[Score]:
     from asclip.recipes.guard import guard
+    from asclip.recipes.seen import seen
 
-    scores, found.warnings[GUARD] = guard(exam.dataset, exam.split, say=say)
-    return scores
+    scores, told = guard(exam.dataset, exam.split, say=say)
+    known, more = seen(exam, say=say)
+    found.warnings[GUARD] = told + more
+    return scores + known
 
 
 def _vision(exam: Exam, found: Found, say: Say) -> list[Score]:

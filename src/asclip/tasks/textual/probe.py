@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from asclip.data.leakage import in_both
 from asclip.tasks.classification.supervised import Probe
 from asclip.tasks.provenance import provenance
 from asclip.tasks.textual.generated import reports_of
@@ -50,9 +51,11 @@ def probe(
 ) -> tuple[list[Score], dict[str, Predictions]]:
     """The scores, and the predictions by the name of their task ("text-probe-words": the bag's).
 
-    One undefined score with its reason where labels or reports are missing on a side.
+    One undefined score with its reason where labels or reports are missing on a side, or where a
+    patient of `test` is also in another: a probe knows by heart what it was fitted on.
     """
-    why = _missing({"train": train, "val": validation, "test": test})
+    sides = {"train": train, "val": validation}
+    why = _missing({**sides, "test": test}) or _known(sides, test)
     if why:
         facts = provenance(TASK, model, test, seed=seed)
         ends = ("", WORDS)
@@ -74,6 +77,13 @@ def probe(
         found[task] = said
         scores += fitted.evaluate(said)
     return scores, found
+
+
+def _known(sides: dict[str, Any], test: Any) -> str:
+    for (name, side), done in zip(sides.items(), ("fitted", "chosen"), strict=True):
+        if both := in_both(side.studies["patient"], test.studies["patient"]):
+            return f"{both:,} of the scored patients are in {name}, on which the probe is {done}"
+    return ""
 
 
 def _missing(sides: dict[str, Any]) -> str:

@@ -47,8 +47,9 @@ def rows(
     few = [""] * len(parts)
     if names is None:
         names = test.labels
-        usable = np.where(np.isnan(test.scores), np.nan, test.truth)
-        few = [scarce(truth, test.patient) for truth in usable.T]
+        if test.truth.shape == (len(test.patient), len(parts)):  # not of maps, which have no truth
+            usable = np.where(np.isnan(test.scores), np.nan, test.truth)
+            few = [scarce(truth, test.patient) for truth in usable.T]
     if names != WHOLE:
         parts, why, few = [*parts, _mean(parts)], [*why, "no label is defined"], [*few, ""]
         names = [*names, "macro"]
