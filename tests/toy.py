@@ -85,7 +85,7 @@ OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
     "cxr-clip": CxrClip,
     "mrm": lambda: MaskedRecords(WIDTH, pixels=4, vocabulary=11),
     "maco": lambda: MaCo(WIDTH, regions=4, pixels=4),
-    "ecamp": lambda: Ecamp(WIDTH, pixels=4, vocabulary=11, light=(1, 2)),
+    "ecamp": lambda: Ecamp(WIDTH, pixels=4, vocabulary=11),
     "biovil": lambda: BioVil(WIDTH),
     "biovil-t": lambda: BioVilT(WIDTH, layers=1, heads=2),
     "medklip": lambda: MedKlip(WIDTH, layers=1, hidden=16),
@@ -101,7 +101,7 @@ OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
     "concepts": Concepts,
     "m-flag": MFlag,
     "kobo": Kobo,
-    "kobo-report": lambda: Kobo(knowledge="report"),
+    "kobo-report": lambda: Kobo(near_by="report"),
     "descriptions": Descriptions,
     "descriptions-flair": lambda: Descriptions(clip_weight=0, unknown="negative"),
     "medslip": lambda: MedSlip(WIDTH, layers=1, hidden=16),
@@ -183,6 +183,9 @@ def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch
     findings = truth(studies, FINDINGS)
     places = torch.rand(studies, FINDINGS, PLACES, generator=g) < 0.4
     second, gapped = some(studies), some(studies)
+    said = torch.arange(studies)
+    said[-1] = studies // 2  # two second texts say the same
+    second = Tokens(second.ids[said], second.mask[said])
     targets = {
         "study": 100 + torch.arange(studies),
         "owner": torch.tensor(owner),
@@ -192,6 +195,7 @@ def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch
         "location": (places & (findings == 1)[..., None]).float(),
         "meaning": directions(5)[text],
         "report": directions(studies),
+        "second": said,
         "has_view": torch.arange(studies) % 3 > 0,
         "has_second": torch.arange(studies) % 4 > 0,
         "has_prior": torch.arange(studies) % 2 > 0,

@@ -52,6 +52,7 @@ class Objective(Protocol):
 class Scorer(Protocol):
     """An objective whose similarity is more than a cosine also owns this; tasks then use it.
 
+    Times the objective's `scale`, 1 if it has none, it is a logit, as a cosine is.
     One whose score is the log-odds that a finding is there says so by `existence_score = True`.
     """
 

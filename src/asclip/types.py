@@ -156,6 +156,7 @@ class Facts:
     location       [B, F, A] float32, 1 where the report puts finding f at anatomy a, else 0
     meaning        [M, E] float32, fixed features of each text, of unit length
     report         [B, E] float32, the same of each whole report
+    second         [B] int64, the number of the second text, equal where two say the same
     has_view, has_second, has_prior, has_signal    [B] bool, false where the stream is a stand-in
     change         [B, F] float32 against the prior: 1 worse, 0 the same, -1 better, NaN not stated
     patches, holes [B, N, P] float32, [B, N] bool: what "masked" hides, N in rows of the local grid

@@ -9,6 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from asclip.pretrain.multiscale.lovt import LoVT
+from asclip.pretrain.multiscale.mgca import Mgca
+from asclip.recipes.pretraining import trained_scale
 from asclip.train.step import forward, plain_step
 from asclip.types import Facts
 from toy import OBJECTIVES, ToyEncoder, gradients, reorder, toy_batch
@@ -65,6 +68,15 @@ def test_it_reads_only_what_it_needs(objective) -> None:
     model = ToyEncoder()
     full = forward(model, objective, batch, "fp32").total
     torch.testing.assert_close(forward(model, objective, lean, "fp32").total, full)
+
+
+def test_it_says_what_it_multiplies_cosines_with(objective) -> None:
+    """`Model.scale`: as the log has it, the fixed one where none is learned, 1 where none is."""
+    fixed = {LoVT: 10.0, Mgca: 1 / 0.07}.get(type(objective), 1.0)
+    if hasattr(objective, "log_scale"):
+        parts = forward(ToyEncoder(), objective, toy_batch(), "fp32").parts
+        fixed = float(parts.get("scale", objective.log_scale.detach().exp()))
+    assert trained_scale(objective) == pytest.approx(fixed)
 
 
 def test_it_survives_a_pickle(objective) -> None:

@@ -183,6 +183,7 @@ def test_a_second_text_is_the_impression_and_never_the_text_itself(data: Dataset
             number = batches.pieces.texts.index(f"Nodule {study}.")
             start, stop = batches.starts[number : number + 2]
             assert np.array_equal(ids[row][mask[row]].numpy(), batches.ids[start:stop])
+            assert batch.facts.targets["second"][row] == number
 
 
 def test_second_texts_in_their_order_of_rank(tmp_path: Path) -> None:

@@ -116,6 +116,23 @@ def test_the_official_variant_takes_every_text_with_its_own_image() -> None:
     torch.testing.assert_close(several_texts, repeated)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_official_variant_leaves_a_text_of_nobody_out(share: float) -> None:
+    u, v = embeddings()
+    objective = DhnNce(variant="official", positive_share=share)
+    facts, kept = several(), [0, 2, 3, 4, 5]
+    facts.targets["owner"][1] = -1
+    fewer = {k: facts.targets[k][kept] for k in ("owner", "text")}
+    fewer = Facts(facts.patient, targets={**facts.targets, **fewer})
+    check(
+        objective(Pair(Encoded(u), Encoded(v)), facts).total,
+        objective(Pair(Encoded(u), Encoded(v[kept])), fewer).total,
+        u,
+    )
+    facts.targets["owner"][:] = -1
+    assert objective(Pair(Encoded(u), Encoded(v)), facts).total == 0
+
+
 def test_hardness_moves_the_push_to_the_nearest_negative() -> None:
     angles = torch.tensor([0.0, 0.4, 1.5]).requires_grad_()
     v = torch.stack([angles.cos(), angles.sin()], 1)

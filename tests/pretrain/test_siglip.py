@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch.nn import functional as F
 
+from asclip.errors import ModelError
 from asclip.pretrain.siglip import SigLip
 from asclip.types import Encoded, Facts, Pair
 
@@ -35,6 +37,12 @@ def test_against_a_loop() -> None:
         torch.autograd.grad(loss, (u, v)), torch.autograd.grad(slow, (u, v)), strict=True
     ):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 200.0, math.nan])
+def test_a_scale_that_cannot_be_is_refused(scale: float) -> None:
+    with pytest.raises(ModelError, match="scale must be above 0 and at most 100, got"):
+        SigLip(scale=scale)
 
 
 def test_published_start_values() -> None:

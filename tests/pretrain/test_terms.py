@@ -10,10 +10,9 @@ from asclip.pretrain.terms import (
     Relation,
     by_study,
     contrast,
-    log_scale,
     owners,
+    relation,
     relation_needs,
-    scale_of,
 )
 from asclip.types import Encoded, Facts, Pair
 
@@ -38,20 +37,31 @@ def test_neutral_pairs_leave_the_denominator() -> None:
     assert grad[0, 1] == 0
 
 
-def test_scale_is_bounded_as_in_clip() -> None:
-    assert abs(scale_of(torch.tensor(10.0)).item() - 100.0) < 1e-3
-
-
-@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_temperature_must_be_positive(temperature: float) -> None:
-    with pytest.raises(ModelError, match="temperature must be a positive number"):
-        log_scale(temperature)
-
-
 def test_a_relation_that_is_not_known_is_refused() -> None:
     for words in (("positve", "negative"), ("neutral", "same")):
         with pytest.raises(ModelError, match="must be positive, neutral or negative"):
             relation_needs(*words)
+
+
+@pytest.mark.parametrize("same_patient", ["neutral", "positive"])
+def test_no_copy_of_a_text_is_pushed_away_where_another_is_not(same_patient: str) -> None:
+    """Studies 0 and 1 say the same, 1 and 2 are of one patient: no copy is a foe of 2."""
+    rows = torch.arange(3)
+    targets = {"study": rows, "owner": rows, "text": torch.tensor([5, 5, 6])}
+    facts = Facts(torch.tensor([1, 2, 2]), targets=targets)
+    pairs = relation(facts, 3, same_text="neutral", same_patient=same_patient)
+    found = pairs.neutral if same_patient == "neutral" else pairs.positive
+    assert found[2, :2].tolist() == [True, True]
+    logits = torch.zeros(3, 3, requires_grad=True)
+    (grad,) = torch.autograd.grad(contrast(logits, pairs)[0], logits)
+    assert (grad[2, :2] <= 0).all()
+
+
+def test_without_owned_texts_a_study_has_one_place_that_is_empty() -> None:
+    facts = Facts(torch.arange(2), targets={"study": torch.arange(2), "owner": torch.tensor([-1])})
+    padded, valid = by_study(torch.ones(1, 3), facts, 2)
+    assert padded.tolist() == [[[0.0] * 3]] * 2
+    assert not valid.any()
 
 
 def test_a_text_of_nobody_has_no_owner_and_no_study() -> None:

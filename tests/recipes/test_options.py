@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from asclip.errors import ModelError
 from asclip.recipes import RECIPES, about, parameters
 from asclip.recipes.options import choose
+from asclip.train.settings import Settings
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -14,6 +17,25 @@ def test_every_recipe_builds_its_objective_from_its_own_defaults(name: str) -> N
     assert objective.needs
     assert {"batch", "lr", "seed"} <= set(parameters(name))
     assert RECIPES[name].__doc__
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_parameter_of_a_recipe_hides_a_common_one(name: str) -> None:
+    """One name would be told one meaning, and given to only one of the two."""
+    given = inspect.signature(RECIPES[name]).parameters.values()
+    own = {p.name for p in given if p.kind is p.KEYWORD_ONLY}
+    assert not own & set(Settings.types())
+
+
+def test_a_recipes_own_parameter_reaches_its_objective() -> None:
+    settings, own = choose("kobo", {"near-by": "report", "knowledge": "own.json"})
+    assert "facts.report" in RECIPES["kobo"](settings, (), **own).needs
+    assert settings.knowledge == "own.json"
+    assert "JSON file" in about()["knowledge"]
+
+
+def test_maco_hides_half_of_an_image() -> None:
+    assert [choose(name, {})[0].holes for name in ("maco", "mrm", "ecamp")] == [0.5, 0.75, 0.75]
 
 
 def test_given_values_win_over_the_recipe_and_keep_their_types() -> None:

@@ -107,6 +107,13 @@ def test_one_image_file_gives_the_embedding_of_its_study(run: Path, data: Path) 
     assert any(np.array_equal(item, dataset.pixels[slot]) for slot in slots)
 
 
+def test_the_scale_of_a_model_is_the_one_it_was_trained_with(data: Path, tmp_path: Path) -> None:
+    given = {"steps": 1, "batch": 8, "width": 16, "evaluations": 1}
+    out = pretrain(data, "mgca", tmp_path / "mgca", given)
+    assert json.loads((out / "model.json").read_text())["scale"] == pytest.approx(1 / 0.07)
+    assert load(out).scale == pytest.approx(1 / 0.07)
+
+
 @pytest.mark.parametrize(("name", "existence"), [("kad", True), ("gloria", False)])
 def test_what_a_score_means_comes_back_with_the_model(
     data: Path, tmp_path: Path, name: str, existence: bool

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import signal
 import subprocess
@@ -157,6 +158,16 @@ def test_best_weights_are_those_of_the_lowest_validation_loss(tmp_path: Path) ->
     losses = [float(row["val_loss"]) for row in rows(tmp_path) if row["val_loss"]]
     assert kept / 5 == pytest.approx(min(losses), abs=1e-4)
     assert min(losses) < losses[-1]
+
+
+def test_a_scale_beyond_its_bound_comes_back(tmp_path: Path) -> None:
+    """Beyond it there is no gradient: an update has to bring it back before it can learn."""
+    run = make_run(replace(SETTINGS, average=0.0))
+    run.objective.log_scale.data.fill_(7.0)
+    seen = []
+    train(run, tmp_path, report=lambda *_: seen.append(run.objective.log_scale.item()))
+    assert max(seen) <= math.log(100) + 1e-6
+    assert len(set(seen)) > 1  # it learns
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ class Further:
         said: dict[str, Any] = {}
         if "second" in drawn:
             said["second"] = tokens(drawn["second"])
+            facts["second"] = torch.from_numpy(drawn["second"])
         if "holes" in drawn:
             pictures["masked"], extra = self._masked(image, torch.from_numpy(drawn["holes"]))
             facts |= extra

@@ -14,22 +14,16 @@ Differs  radiology text repeats itself, so a text that two studies share is true
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.pretrain.tiled import FULL, pairs_of, tiled_contrast
 from asclip.types import Facts, Loss, Pair
 
 
-class Clip(nn.Module):
+class Clip(Scaled):
     """CLIP's objective; ConVIRT is `text_weight=0.25, temperature=0.1, learn_temperature=False`.
 
     `tile` is the number of rows and columns that are compared at once; 0 = all of them, or, with
@@ -58,7 +52,7 @@ class Clip(nn.Module):
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         to_text, to_image = self._contrast(pair, facts, scale)
         total = (1 - self.text_weight) * to_text + self.text_weight * to_image
         return Loss(

@@ -15,7 +15,8 @@ Differs  from the paper: means, not sums, over the batch; several positives coun
          fixed: the decoupled loss falls without bound as the scale grows. The authors' code
          averages over the whole matrix of pairs instead of summing over the negatives, divides by a
          sum without b that counts the diagonal and runs along the other axis
-         (`variant="official"`, with every text and its own image as one pair).
+         (`variant="official"`, with every text and its own image as one pair; a text of no study
+         is left out there, and is a negative of every image otherwise).
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import Relation, log_scale, relation, relation_needs, scale_of, unit
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import Relation, owners, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -53,7 +55,7 @@ def decoupled(
 
 def official(logits: Tensor, *, hardness: float, positive_share: float = 0.0) -> Tensor:
     """What the authors' code computes of one direction of square `logits` [M, M]."""
-    if len(logits) == 1:
+    if len(logits) < 2:
         return 0.0 * logits.sum()  # no other to be told from
     own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     others, true = logits.masked_fill(own, 0.0), logits.masked_fill(~own, 0.0)
@@ -64,7 +66,7 @@ def official(logits: Tensor, *, hardness: float, positive_share: float = 0.0) ->
     return (foe - true).mean()
 
 
-class DhnNce(nn.Module):
+class DhnNce(Scaled):
     """DHN-NCE's objective; `text_hardness` None is that of images."""
 
     def __init__(
@@ -94,10 +96,11 @@ class DhnNce(nn.Module):
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
         image, text = unit(pair.image.pooled), unit(pair.text.pooled)
-        scale, share = scale_of(self.log_scale), self.positive_share
+        scale, share = self.scale, self.positive_share
         if self.variant == "official":
-            whose = relation(facts, len(text), same_text="negative").positive.int().argmax(0)
-            z = scale * image[whose] @ text.T  # [M, M]
+            whose = owners(facts, len(text))
+            owned = whose >= 0  # a text of nobody has no image to be a pair with
+            z = scale * image[whose[owned]] @ text[owned].T  # [M, M]
             parts = [
                 official(side, hardness=h, positive_share=share)
                 for side, h in zip((z, z.T), self.hardness, strict=True)

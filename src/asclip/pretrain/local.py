@@ -1,7 +1,7 @@
 """Words against the regions that they attend to, for every image with every text.
 
     a_tn = softmax_n(sharpness * w_t . v_n),   c_t = sum_n a_tn v_n,
-    S = log mean_t exp(emphasis * cos(w_t, c_t)) / emphasis
+    S = log mean_t exp(emphasis * cos(w_t, c_t)) / emphasis,   0 for a text without a word
 
 Source: GLoRIA, Huang et al. 2021, eq. 3-6; mean in place of sum over words so that a long text is
 not closer to every image (the sum adds log T).
@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 ROOM = 2**20  # numbers in one array [images, words, regions], 4 MB
 KEPT = 2**25  # numbers of scores that are kept for the way back, 128 MB; others are computed again
@@ -152,44 +153,54 @@ class _LocalSimilarity(torch.autograd.Function):
         p /= total[:, way.text]
         ctx.save_for_backward(regions, w, long, dot, length, p)
         ctx.way, ctx.kept, ctx.kind = way, kept, words.dtype
-        number_of_words = torch.bincount(way.text, minlength=way.texts).clamp(min=1)
-        return (top + total.log() - number_of_words.log()) / way.emphasis
+        number_of_words = torch.bincount(way.text, minlength=way.texts)
+        out = (top + total.log() - number_of_words.log()) / way.emphasis
+        return out.masked_fill(number_of_words == 0, 0.0)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        regions, w, long, dot, length, p = ctx.saved_tensors
-        way: _Way = ctx.way
-        share = grads[0][:, way.text] * p
-        direct, through = share / length, share * dot / length**3
-        to_regions, dw = torch.zeros_like(regions), torch.zeros_like(w)
-        sharp, arrays = way.sharpness * w, _Arrays(w)
-        some, pieces = _chunks(way, *regions.shape[:2])
-        for i in some:
-            v, far = _unit(regions[i])
-            gram = v @ v.mT
-            dv, dgram = torch.zeros_like(v), torch.zeros_like(gram)
-            for t in pieces:
-                shape = (len(v), t.stop - t.start, v.shape[1])
-                # A second way back finds none that was kept, and computes it.
-                z = ctx.kept.pop((i.start, t.start), None)
-                if z is None:
-                    z = torch.bmm(sharp[t].expand(len(v), -1, -1), v.mT, out=arrays("z", shape))
-                scores, a, moved = _attend(z, gram, t, way, arrays)
-                near, turned = direct[i, t, None], through[i, t, None]
-                weighted = torch.mul(a, turned, out=arrays("spare", shape))
-                dgram.baddbmm_(weighted.mT, a, alpha=-0.5)
-                # sharpness a dcos/da, and a direct for the scores in w . c
-                ds = moved.mul_(-way.sharpness * turned).addcmul_(z, near)
-                if scores is None:
-                    ds = ds.add_(near).mul_(a)
-                else:
-                    ds = _second(ds.mul_(a), scores, t, way).addcmul_(a, near)
-                dv.baddbmm_(ds.mT, w[t].expand(len(v), -1, -1))
-                for one, its in zip(ds, v, strict=True):  # joined they would be copied
-                    dw[t].addmm_(one, its)
-            dv.baddbmm_(dgram, v, alpha=2.0)  # dgram is symmetric
-            to_regions[i] = _through_unit(dv, v, far)
-        return to_regions, _through_unit(dw, w, long).to(ctx.kind), None
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, Tensor, None]:
+        # Whoever is inside autocast may call this; the forward pass was not.
+        with torch.autocast(grads[0].device.type, enabled=False):
+            return _way_back(ctx, grads[0])
+
+
+def _way_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    regions, w, long, dot, length, p = ctx.saved_tensors
+    way: _Way = ctx.way
+    share = gradient[:, way.text] * p
+    direct, through = share / length, share * dot / length**3
+    to_regions, dw = torch.zeros_like(regions), torch.zeros_like(w)
+    sharp, arrays = way.sharpness * w, _Arrays(w)
+    some, pieces = _chunks(way, *regions.shape[:2])
+    for i in some:
+        v, far = _unit(regions[i])
+        gram = v @ v.mT
+        dv, dgram = torch.zeros_like(v), torch.zeros_like(gram)
+        for t in pieces:
+            shape = (len(v), t.stop - t.start, v.shape[1])
+            # A second way back finds none that was kept, and computes it.
+            z = ctx.kept.pop((i.start, t.start), None)
+            if z is None:
+                z = torch.bmm(sharp[t].expand(len(v), -1, -1), v.mT, out=arrays("z", shape))
+            scores, a, moved = _attend(z, gram, t, way, arrays)
+            near, turned = direct[i, t, None], through[i, t, None]
+            weighted = torch.mul(a, turned, out=arrays("spare", shape))
+            dgram.baddbmm_(weighted.mT, a, alpha=-0.5)
+            # sharpness a dcos/da, and a direct for the scores in w . c
+            ds = moved.mul_(-way.sharpness * turned).addcmul_(z, near)
+            if scores is None:
+                ds = ds.add_(near).mul_(a)
+            else:
+                ds = _second(ds.mul_(a), scores, t, way).addcmul_(a, near)
+            dv.baddbmm_(ds.mT, w[t].expand(len(v), -1, -1))
+            for one, its in zip(ds, v, strict=True):  # joined they would be copied
+                dw[t].addmm_(one, its)
+        dv.baddbmm_(dgram, v, alpha=2.0)  # dgram is symmetric
+        to_regions[i] = _through_unit(dv, v, far)
+    return to_regions, _through_unit(dw, w, long).to(ctx.kind), None
 
 
 def _second(ds: Tensor, scores: Tensor, words: slice, way: _Way) -> Tensor:
@@ -215,8 +226,17 @@ def local_similarity(
 
     `regions` [B, N, D], `words` [M, T, D], `valid` [M, T] bool (real tokens). About `room` scores
     are computed at a time, and at most `keep` are kept for the way back. `two_softmaxes` first
-    normalises over the words of each region, as the authors' code does.
+    normalises over the words of each region, as the authors' code does. A text without a valid word
+    has the similarity 0 and no gradient.
+
+    Raises:
+        ValueError: an image has no local vector.
     """
+    if not regions.shape[1]:
+        raise ValueError(
+            f"an image must have at least one local vector, got {tuple(regions.shape)}; give "
+            "regions [B, N, D] with N > 0"
+        )
     real = valid
     if real is None:
         real = torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)

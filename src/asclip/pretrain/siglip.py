@@ -11,17 +11,17 @@ Differs  shared texts are positives and neutral pairs drop out, as in clip.py
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from asclip.pretrain.terms import log_scale, relation, relation_needs, scale_of, unit
+from asclip.errors import ModelError
+from asclip.pretrain.scale import LARGEST, Scaled, log_scale
+from asclip.pretrain.terms import relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
-class SigLip(nn.Module):
+class SigLip(Scaled):
     """SigLIP's objective with its learned scale (initially 10) and bias (initially -10)."""
 
     def __init__(
@@ -33,7 +33,11 @@ class SigLip(nn.Module):
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
-        self.log_scale = log_scale(1 / scale if scale else math.inf)
+        if not 0 < scale <= LARGEST:
+            raise ModelError(
+                f"scale must be above 0 and at most {LARGEST:g}, got {scale:g}; give e.g. 10"
+            )
+        self.log_scale = log_scale(1 / scale)
         self.bias = nn.Parameter(torch.tensor(bias))
         self.same_text, self.same_patient = same_text, same_patient
         self.needs = frozenset(
@@ -47,7 +51,7 @@ class SigLip(nn.Module):
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
         text = unit(pair.text.pooled[pairs.texts])
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         logits = scale * image @ text.T + self.bias  # [B, M]
         each = -F.logsigmoid(torch.where(pairs.positive, logits, -logits))
         each = each.masked_fill(pairs.neutral, 0.0) / len(image)

@@ -6,7 +6,6 @@ several sentences), N patches, T tokens, D width. Everything here is float32.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -76,24 +75,24 @@ def relation(
         own = facts.targets["study"][:, None] == facts.targets["owner"][None, :]  # [B, M]
     else:
         own = torch.eye(len(patient), texts, dtype=torch.bool, device=patient.device)
-    positive, neutral = own.clone(), torch.zeros_like(own)
+    positive, neutral, owners = own.clone(), torch.zeros_like(own), own
     if same_text != "negative":
         text = facts.targets["text"]
         same = text[:, None] == text[None, :]  # [M, M]
-        shared = (own.float() @ same.float()) > 0
-        (positive if same_text == "positive" else neutral).logical_or_(shared)
+        owners = (own.float() @ same.float()) > 0  # its copies' too
+        (positive if same_text == "positive" else neutral).logical_or_(owners)
     if same_patient != "negative":
-        # A text that several studies share has the patients of all of them, not of the first one.
-        owners = positive if same_text == "positive" else own
+        # A text that several studies share has the patients of all of them, not of the first one:
+        # no copy of it is a negative where another is not.
         of_patient = (patient[:, None] == patient[None, :]).float() @ owners.float() > 0
         (positive if same_patient == "positive" else neutral).logical_or_(of_patient)
     kept = torch.arange(own.shape[1], device=own.device)
     if same_text == "positive":
-        kept = _first(facts.targets["text"])
+        kept = firsts(facts.targets["text"])
     return Relation(positive[:, kept], (neutral & ~positive)[:, kept], kept)
 
 
-def _first(values: Tensor) -> Tensor:
+def firsts(values: Tensor) -> Tensor:
     """The row at which each distinct value stands first, in order."""
     distinct, place = values.unique(return_inverse=True)
     order = torch.arange(len(values), device=values.device)
@@ -181,11 +180,14 @@ def owners(facts: Facts, texts: int) -> Tensor:
 
 
 def by_study(values: Tensor, facts: Facts, studies: int) -> tuple[Tensor, Tensor]:
-    """What has a row a text [M, ...] as [B, S, ...], zeros behind the last; and valid [B, S]."""
+    """What has a row a text [M, ...] as [B, S, ...], zeros behind the last; and valid [B, S].
+
+    S is at least 1, also where no text belongs to a study.
+    """
     own = owners(facts, len(values)) == torch.arange(studies, device=values.device)[:, None]
     study, text = own.nonzero(as_tuple=True)
     place = own.cumsum(1)[study, text] - 1
-    longest = int(own.sum(1).max())
+    longest = max(1, int(own.sum(1).max()))
     padded = values.new_zeros(studies, longest, *values.shape[1:])
     valid = torch.zeros(studies, longest, dtype=torch.bool, device=values.device)
     valid[study, place] = True
@@ -217,21 +219,3 @@ def mean_valid(local: Tensor, valid: Tensor | None) -> Tensor:
         return local.mean(1)
     weight = valid[..., None].to(local.dtype)
     return (local * weight).sum(1) / weight.sum(1).clamp(min=1)
-
-
-def log_scale(temperature: float) -> torch.nn.Parameter:
-    """A learnable log of 1 / temperature (CLIP's `logit_scale`).
-
-    ModelError unless the temperature is positive.
-
-    >>> round(log_scale(0.07).item(), 4)
-    2.6593
-    """
-    if not 0 < temperature < math.inf:
-        raise ModelError(f"a temperature must be a positive number, got {temperature}")
-    return torch.nn.Parameter(torch.tensor(math.log(1.0 / temperature)))
-
-
-def scale_of(log: Tensor, largest: float = 100.0) -> Tensor:
-    """exp(log), at most `largest`; the bound keeps the gradient alive below it."""
-    return log.clamp(max=math.log(largest)).exp()

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from asclip.pretrain.terms import relation_needs
+from asclip.pretrain.terms import firsts, relation_needs
 from asclip.types import Facts
 
 TILE = 1024  # rows and columns of a tile, 4 MB: most of it stays in a processor's cache
@@ -34,32 +34,29 @@ SAFE = 60.0  # exp(z), sums of a million of them and their inverses are float32 
 
 
 class Meeting(NamedTuple):
-    """Pairs that share a key, where one side has one key each and the other side any number.
+    """Pairs of a row that has any number of keys and a column that has one of them.
 
-    `place`, `key` [E] int64 are the keys of the side that has several, sorted by place; `single`
-    [n] is the key of each of the other side. `by_row`: the rows have several.
+    `place`, `key` [E] int64 are the rows' keys, sorted by place; `single` [U] the columns'.
     """
 
     place: Tensor
     key: Tensor
     single: Tensor
-    by_row: bool = True
 
     def tile(self, rows: slice, columns: slice) -> Tensor | None:
         """Which pairs of the tile meet, bool [rows, columns]; None if no pair does."""
-        several, one = (rows, columns) if self.by_row else (columns, rows)
-        ends = torch.tensor([several.start, several.stop], device=self.place.device)
+        ends = torch.tensor([rows.start, rows.stop], device=self.place.device)
         first, last = torch.searchsorted(self.place, ends).tolist()
         place, key = self.place[first:last], self.key[first:last]
-        distinct, which = self.single[one].unique(return_inverse=True)
+        distinct, which = self.single[columns].unique(return_inverse=True)
         at = torch.searchsorted(distinct, key).clamp(max=len(distinct) - 1)
         hit = distinct[at] == key
         if not hit.any():
             return None
         # Keys are the rows: to copy rows takes far less than to gather columns byte by byte.
-        has = key.new_zeros(len(distinct), several.stop - several.start, dtype=torch.bool)
-        has[at[hit], place[hit] - several.start] = True
-        return has[which].T.contiguous() if self.by_row else has[which]
+        has = key.new_zeros(len(distinct), rows.stop - rows.start, dtype=torch.bool)
+        has[at[hit], place[hit] - rows.start] = True
+        return has[which].T.contiguous()
 
 
 class Pairs(NamedTuple):
@@ -95,20 +92,18 @@ def pairs_of(
     relation_needs(same_text, same_patient)  # refuses words that it does not know
     patient = facts.patient
     row, column = _owned(facts, texts)  # [E] each: image `row` wrote text `column`
-    kept = torch.arange(texts, device=patient.device)
+    every = torch.arange(texts, device=patient.device)
+    code = every if same_text == "negative" else facts.targets["text"]
+    kept = firsts(code) if same_text == "positive" else every
     found: dict[str, list[Meeting]] = {"positive": [], "neutral": [], "negative": []}
-    own = Meeting(row, column, kept)
-    if same_text != "negative":
-        text = facts.targets["text"]
-        if same_text == "positive":
-            _, code = text.unique(return_inverse=True)
-            kept, column = _kept(code, column)
-            own = Meeting(row, text[kept][column], text[kept])
-        else:
-            found[same_text].append(Meeting(row, text[column], text))
-    found["positive"].append(own)
-    order = column.argsort(stable=True)
-    found[same_patient].append(Meeting(column[order], patient[row[order]], patient, by_row=False))
+    if same_text != "positive":
+        found["positive"].append(Meeting(row, column, every))
+    found[same_text].append(Meeting(row, code[column], code[kept]))
+    if same_patient != "negative":
+        # Every image with what any study of its patient says, whichever copy of it.
+        told = torch.stack([patient[row], code[column]], 1).unique(dim=0)  # sorted by patient
+        place, which = _join(patient, told[:, 0].contiguous())
+        found[same_patient].append(Meeting(place, told[which, 1], code[kept]))
     return Pairs(tuple(found["positive"]), tuple(found["neutral"]), kept)
 
 
@@ -117,22 +112,19 @@ def _owned(facts: Facts, texts: int) -> tuple[Tensor, Tensor]:
     if "owner" not in facts.targets:
         rows = torch.arange(min(len(facts.patient), texts), device=facts.patient.device)
         return rows, rows
-    study, owner = facts.targets["study"], facts.targets["owner"]
+    owner = facts.targets["owner"]
     order = owner.argsort(stable=True)
-    first = torch.searchsorted(owner[order], study)
-    number = torch.searchsorted(owner[order], study, right=True) - first
-    row = torch.arange(len(study), device=study.device).repeat_interleave(number)
-    within = torch.arange(len(row), device=row.device) - (number.cumsum(0) - number)[row]
-    return row, order[first[row] + within]
+    row, which = _join(facts.targets["study"], owner[order])
+    return row, order[which]
 
 
-def _kept(code: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-    """The first text of each code, in order [U], and the texts `column` [E] as columns of U."""
-    order = torch.arange(len(code), device=code.device)
-    last = order.new_full((int(code.amax()) + 1,), len(code))
-    first = last.scatter_reduce(0, code, order, "amin")
-    kept = first.sort().values
-    return kept, torch.searchsorted(kept, first[code[column]])
+def _join(keys: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Places of all pairs of equal values, sorted by those of `keys`; `others` is sorted."""
+    first = torch.searchsorted(others, keys)
+    number = torch.searchsorted(others, keys, right=True) - first
+    place = torch.arange(len(keys), device=keys.device).repeat_interleave(number)
+    within = torch.arange(len(place), device=keys.device) - (number.cumsum(0) - number)[place]
+    return place, first[place] + within
 
 
 class _Way(NamedTuple):

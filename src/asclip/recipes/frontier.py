@@ -174,7 +174,8 @@ def ct_clip(
 ) -> nn.Module:
     """CT-CLIP: CLIP of a whole volume and its whole report; ingest with --size 32x64x64.
 
-    The arithmetic is clip.py; what is its own is the 3-D tower, towers/volume.py.
+    The arithmetic is clip.py; what is its own is the 3-D tower, towers/volume.py. The scale starts
+    at 1 / temperature = 14.3, as in CLIP (the authors' code: e = 2.72, a temperature of 0.368).
     """
     return Clip(temperature=temperature, same_text=same_text, same_patient=same_patient)
 

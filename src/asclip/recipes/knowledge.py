@@ -37,7 +37,7 @@ OWN = {
     "query_weight": "weight of the disease query network beside the contrast",
     "orthogonal_weight": "weight of the orthogonality of the image vectors",
     "off_weight": "weight of their products beside their lengths, in that orthogonality",
-    "knowledge": "findings or report: what tells how near two studies are",
+    "near_by": "findings or report: what tells how near two studies are",
     "strength": "how much less a near negative weighs, 0 (as in clip) to 1",
     "unknown": "a finding that is not stated is neutral or negative",
     "prototype_weight": "weight of findings against places and places against findings",
@@ -161,7 +161,7 @@ def kobo(
     settings: Settings = SENTENCES,
     labels: tuple[str, ...] = (),
     *,
-    knowledge: str = "findings",
+    near_by: str = "findings",
     strength: float = 1.0,
     temperature: float = 0.07,
     same_text: str = "positive",
@@ -169,7 +169,7 @@ def kobo(
 ) -> nn.Module:
     """KoBo: negatives that state the same weigh less."""
     return Kobo(
-        knowledge=knowledge,
+        near_by=near_by,
         strength=strength,
         temperature=temperature,
         same_text=same_text,

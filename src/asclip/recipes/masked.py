@@ -15,6 +15,7 @@ from asclip.train.settings import Settings
 
 SENTENCES = replace(Settings(), batch=64, per_study=6, whole=0.3)
 REPORTS = replace(Settings(), texts="report")
+HALVES = replace(REPORTS, holes=0.5)
 
 OWN: dict[str, str] = {
     "heads": "attention heads of the objective's own decoder; the width is a multiple of it",
@@ -56,7 +57,7 @@ def mrm(
 
 
 def maco(
-    settings: Settings = REPORTS,
+    settings: Settings = HALVES,
     labels: tuple[str, ...] = (),
     *,
     regions: int = 196,

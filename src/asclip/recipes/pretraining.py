@@ -79,8 +79,7 @@ def pretrain(
         say(ontology.describe(run) if isinstance(source, ConceptPairs) else size(run))
     last = _train(run, out, fresh=fresh, progress=progress, say=say)
     if rank == 0:
-        scale = getattr(run.objective, "log_scale", None)
-        model.scale = 1.0 if scale is None else float(scale.detach().exp())
+        model.scale = trained_scale(run.objective)
         model.save(out)
         tensors = run.objective.state_dict()
         save_file(
@@ -104,6 +103,12 @@ def pretrain(
             say(ontology.told(record["retrieval"]))
     leave()
     return out
+
+
+def trained_scale(objective: Any) -> float:
+    """What makes a logit of a cosine, or of the objective's own score; 1 where there is none."""
+    with torch.no_grad():
+        return float(getattr(objective, "scale", 1.0))
 
 
 def _assemble(
@@ -241,6 +246,7 @@ def load(out: Path) -> Model:
     tensors = read_tensors(out / "objective.safetensors")
     load_strict(objective, tensors, f"objective.safetensors of {out.name!r}")
     objective.eval()
+    model.scale = trained_scale(objective)
     model.scorer = getattr(objective, "score", None)
     model.scores_existence = bool(getattr(objective, "existence_score", False))
     model.classifier = getattr(objective, "classify", None)

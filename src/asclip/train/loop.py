@@ -11,6 +11,7 @@ from torch import nn
 
 from asclip.data.prefetch import prefetch
 from asclip.errors import ModelError
+from asclip.pretrain.scale import keep_bounded
 from asclip.train import checkpoint
 from asclip.train.interrupt import Interruption
 from asclip.train.optim import Average, adamw, rate
@@ -144,6 +145,7 @@ def _finish(modules: list[nn.Module], s: Settings, optimiser: torch.optim.Optimi
     if s.clip_norm > 0:
         torch.nn.utils.clip_grad_norm_(parameters, s.clip_norm, foreach=True)
     optimiser.step()
+    keep_bounded(modules[-1])  # the objective
 
 
 def _line(row: dict[str, float]) -> str:

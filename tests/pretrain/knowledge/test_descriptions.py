@@ -46,6 +46,15 @@ def test_the_formula_against_a_loop(unknown: str) -> None:
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 
 
+def test_the_scale_is_that_of_the_texts_there_are() -> None:
+    for weight, wanted in ((1.0, 20.0), (0.0, 5.0)):
+        objective = Descriptions(clip_weight=weight)
+        with torch.no_grad():
+            objective.log_scale.fill_(20.0).log_()
+            objective.log_description_scale.fill_(5.0).log_()
+        assert objective.scale.item() == pytest.approx(wanted)
+
+
 def test_what_is_not_stated_is_not_pushed() -> None:
     pair, facts, (image, definitions, _) = sample()
     loss = Descriptions(clip_weight=0.0)(pair, facts).total

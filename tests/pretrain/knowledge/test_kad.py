@@ -102,6 +102,16 @@ def test_without_queries_it_is_clip() -> None:
     assert "image.local" not in objective.needs
 
 
+@pytest.mark.parametrize("variant", ["paper", "official"])
+def test_without_queries_scale_makes_the_trained_logit_of_a_score(variant: str) -> None:
+    pair, _, _ = sample()
+    objective = build(query_weight=0.0, variant=variant)
+    logits = objective.compare(pair.image, pair.text)
+    torch.testing.assert_close(objective.scale * objective.score(pair.image, pair.text), logits)
+    wanted = 1 / 0.07 if variant == "paper" else math.log(1 / 0.07)
+    assert objective.scale.item() == pytest.approx(wanted)
+
+
 def test_nothing_known_leaves_clip() -> None:
     pair, facts, leaves = sample()
     empty = {k: torch.full_like(facts.targets[k], NAN) for k in ("findings", "stated")}

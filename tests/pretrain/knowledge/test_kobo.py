@@ -45,12 +45,12 @@ def slow_weight(f: torch.Tensor, g: torch.Tensor, matrix: list[list[float]]) -> 
     return 1.0 if size == 0 else max(0.0, product(a, b) / size)
 
 
-@pytest.mark.parametrize("knowledge", ["findings", "report"])
+@pytest.mark.parametrize("near_by", ["findings", "report"])
 @pytest.mark.parametrize("ontology", [None, ONTOLOGY])
 @pytest.mark.parametrize("strength", [0.6, 1.0])
-def test_the_formula_against_a_loop(knowledge: str, ontology, strength: float) -> None:
+def test_the_formula_against_a_loop(near_by: str, ontology, strength: float) -> None:
     pair, facts, (u, v) = sample()
-    objective = Kobo(ontology=ontology, knowledge=knowledge, strength=strength, temperature=0.5)
+    objective = Kobo(ontology=ontology, near_by=near_by, strength=strength, temperature=0.5)
     loss = objective(pair, facts).total
     t, owner = facts.targets, [0, 0, 1, 2, 3]
     matrix = ontology or torch.eye(3).tolist()
@@ -59,7 +59,7 @@ def test_the_formula_against_a_loop(knowledge: str, ontology, strength: float) -
     def weight(i: int, m: int) -> float:
         if owner[m] == i:
             return 1.0
-        if knowledge == "report":
+        if near_by == "report":
             near = max(0.0, float(t["report"][i] @ t["meaning"][m]))
         else:
             f, g = t["findings"][i], t["stated"][m]
@@ -123,8 +123,8 @@ def test_one_study_alone_is_finite() -> None:
 
 def test_what_is_wrong_is_said() -> None:
     pair, facts, _ = sample()
-    with pytest.raises(ModelError, match="knowledge must be 'findings' or 'report'"):
-        Kobo(knowledge="graph")
+    with pytest.raises(ModelError, match="near_by must be 'findings' or 'report'"):
+        Kobo(near_by="graph")
     with pytest.raises(ModelError, match=r"strength must be in \[0, 1\]"):
         Kobo(strength=2.0)
     with pytest.raises(ModelError, match="symmetric matrix"):

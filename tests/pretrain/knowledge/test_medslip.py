@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from asclip.errors import ModelError
 from asclip.pretrain.clip import Clip
-from asclip.pretrain.knowledge.medslip import MedSlip, affected, meetings
+from asclip.pretrain.knowledge.medslip import MedSlip, affected, meetings, prototypes
 from asclip.types import Encoded, Facts, Pair
 
 NAN = float("nan")
@@ -50,14 +50,16 @@ def slow(objective: MedSlip, leaves: list[torch.Tensor], *, official: bool) -> t
     def bce(z: torch.Tensor, truth: float) -> torch.Tensor:
         return -F.logsigmoid(z if truth else -z)
 
-    def to_mean(answer: torch.Tensor, texts: torch.Tensor, true: list[int]) -> torch.Tensor:
+    def to_mean(
+        answer: torch.Tensor, texts: torch.Tensor, true: list[int], unknown: tuple[int, ...] = ()
+    ) -> torch.Tensor:
         if official:
             z = [answer @ x for x in texts]
         else:
             scale = objective.log_prototype_scale.exp()
             z = [scale * F.cosine_similarity(answer, x, dim=0) for x in texts]
         mean = sum((z[k] for k in true), torch.zeros(())) / len(true)
-        others = [z[k] for k in range(len(z)) if k not in true]
+        others = [z[k] for k in range(len(z)) if k not in true and k not in unknown]
         return torch.logsumexp(torch.stack([mean, *others]), 0) - mean
 
     for b, count in enumerate((5, 3, 4, 2)):
@@ -66,6 +68,8 @@ def slow(objective: MedSlip, leaves: list[torch.Tensor], *, official: bool) -> t
         p = [objective.finding_decoder(d[None], (m * x)[None])[0][0, 0] for d in definitions]
         q = [objective.place_decoder(d[None], (x - m * x)[None])[0][0, 0] for d in places]
         truth = FINDINGS[b]
+        homeless = [f for f in range(3) if truth[f] == 1 and (b, f) not in PLACED]
+        unknown = (*homeless, *(f for f in range(3) if truth[f] != truth[f]))
         present = [f for f in range(3) if truth[f] == 1]
         for f in range(3):
             true = PLACED.get((b, f), [])
@@ -80,9 +84,10 @@ def slow(objective: MedSlip, leaves: list[torch.Tensor], *, official: bool) -> t
         for a in range(4):
             true = [f for f in present if a in PLACED.get((b, f), [])]
             if true:
-                proto["anat"].append(to_mean(objective.to_findings(q[a]), definitions, true))
+                proto["anat"].append(
+                    to_mean(objective.to_findings(q[a]), definitions, true, unknown)
+                )
             nothing = all(t != t for t in truth)
-            homeless = any((b, f) not in PLACED for f in present)
             if true or not (nothing or homeless):
                 hurt.append(bce(objective.place_head(q[a])[0], float(bool(true))))
     contrasts = sum(torch.stack(each).mean() for each in proto.values())
@@ -131,6 +136,19 @@ def test_a_place_is_unknown_where_a_finding_has_none() -> None:
     meet = meetings(facts["findings"], facts["location"])
     assert torch.isnan(meet[1, 2]).all()
     assert meet[1, 1].tolist() == [1, 0, 0, 1]
+
+
+def test_what_is_unknown_is_no_wrong_prototype() -> None:
+    """One study, three findings, two places: finding 2 is present, and nobody says where."""
+    for last in (1.0, NAN):
+        findings, location = torch.tensor([[1.0, 0.0, last]]), torch.zeros(1, 3, 2)
+        location[0, 0, 0] = 1
+        meet = meetings(findings, location)
+        logits = torch.zeros(1, 2, 3, requires_grad=True)  # places ask findings
+        loss = prototypes(logits, (meet == 1).mT, ~torch.isnan(meet).mT)
+        torch.testing.assert_close(loss, torch.tensor(2.0).log())
+        (grad,) = torch.autograd.grad(loss, logits)
+        assert grad[0, 0].tolist() == pytest.approx([-0.5, 0.5, 0.0])
 
 
 def test_nothing_known_teaches_nothing() -> None:

@@ -81,7 +81,7 @@ def test_both_directions_pair_by_pair(
     score = objective.score(pair.image, pair.text)
     mean = torch.stack([torch.stack(a + b) for a, b in zip(to_text, to_image, strict=True)])
     mean = mean.detach().unflatten(1, (2, 4)).mean(1)
-    torch.testing.assert_close(score, mean, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(objective.scale * score, mean, atol=1e-5, rtol=1e-5)
 
 
 def test_it_starts_as_clip_in_both_directions() -> None:
@@ -98,6 +98,20 @@ def test_it_starts_as_clip_in_both_directions() -> None:
     # The MLP is silent, not deaf: its last layer has a gradient.
     (grad,) = torch.autograd.grad(loss, objective.head[-1].weight)
     assert grad.abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("variant", ["paper", "official"])
+def test_a_task_sees_the_logits_that_were_trained(variant: str) -> None:
+    """`scale` times the score is the mean of both directions' logits, at the start 14.3 cos."""
+    pair, _, _ = batch()
+    objective = small(variant)
+    both = objective.logits(pair.image, pair.text.pooled)
+    both = (both + objective.logits(pair.text, pair.image.pooled).T) / 2
+    torch.testing.assert_close(objective.scale * objective.score(pair.image, pair.text), both)
+    assert objective.scale.item() == pytest.approx(1 / 0.07 if variant == "paper" else 1.0)
+    start = CarZero(8, layers=2, heads=2, hidden=16, head=(12, 6))
+    cosine = F.cosine_similarity(pair.image.pooled[:, None], pair.text.pooled[None], dim=2)
+    torch.testing.assert_close(start.score(pair.image, pair.text), cosine, atol=1e-6, rtol=1e-5)
 
 
 def test_an_unknown_variant_is_refused() -> None:

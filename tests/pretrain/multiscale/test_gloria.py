@@ -74,6 +74,64 @@ def test_a_vector_without_length_and_half_precision() -> None:
     torch.testing.assert_close(small, large.bfloat16())
 
 
+@pytest.mark.parametrize("official", [False, True])
+@pytest.mark.parametrize("room", [1, 2**21])
+def test_a_text_without_a_word_is_0_and_teaches_nothing(official: bool, room: int) -> None:
+    regions, words, valid = vectors()
+    none = valid.clone()
+    none[[1, 4]] = False
+    found = local_similarity(regions, words, none, two_softmaxes=official, room=room)
+    slow = slow_similarity(regions, words[[0, 2, 3]], valid[[0, 2, 3]], official=official)
+    assert (found[:, [1, 4]] == 0).all()
+    torch.testing.assert_close(found[:, [0, 2, 3]], slow, atol=1e-5, rtol=1e-5)
+    ours = torch.autograd.grad(found.sum(), (regions, words))
+    for a, b in zip(ours, torch.autograd.grad(slow.sum(), (regions, words)), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    nothing = local_similarity(regions, words, torch.zeros_like(valid), two_softmaxes=official)
+    assert (nothing == 0).all()
+    assert all((g == 0).all() for g in torch.autograd.grad(nothing.sum(), (regions, words)))
+
+
+def test_a_text_without_a_word_leaves_the_loss_finite() -> None:
+    regions, words, valid = vectors()
+    rows, none = torch.arange(3), valid[:3].clone()
+    none[1] = False
+    facts = Facts(rows, targets={"study": rows, "owner": rows, "text": rows})
+    text = Encoded(words.mean(1)[:3], words[:3], none)
+    objective = Gloria()
+    loss = objective(Pair(Encoded(regions.mean(1), regions), text), facts).total
+    leaves = [regions, words, objective.log_local_scale]
+    assert all(torch.isfinite(g).all() for g in (loss, *torch.autograd.grad(loss, leaves)))
+
+
+@pytest.mark.parametrize("keep", [0, 2**21])
+def test_the_way_back_may_be_inside_autocast(keep: int) -> None:
+    regions, words, valid = vectors()
+    wanted = torch.autograd.grad(local_similarity(regions, words, valid).sum(), (regions, words))
+    found = local_similarity(regions, words, valid, keep=keep).sum()
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = torch.autograd.grad(found, (regions, words))
+    for a, b in zip(ours, wanted, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_there_is_no_second_derivative() -> None:
+    regions, words, valid = vectors()
+    weight = torch.ones(3, 5, requires_grad=True)
+    found = (weight * local_similarity(regions, words, valid)).sum()
+    (grad,) = torch.autograd.grad(found, regions, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.square().sum().backward()
+    plain = local_similarity(regions, words, valid).sum()
+    assert not torch.autograd.grad(plain, regions, create_graph=True)[0].requires_grad
+
+
+def test_an_image_without_regions_is_refused() -> None:
+    regions, words, valid = vectors()
+    with pytest.raises(ValueError, match=r"at least one local vector, got \(3, 0, 6\)"):
+        local_similarity(regions[:, :0], words, valid)
+
+
 def test_padding_changes_nothing() -> None:
     regions, words, valid = vectors()
     longer = torch.cat([words, torch.full((5, 3, 6), 9.0)], 1)

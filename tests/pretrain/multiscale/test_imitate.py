@@ -10,6 +10,7 @@ from asclip.pretrain.multiscale.imitate import Imitate
 from asclip.types import Encoded, Facts, Pair
 
 OWNER, TEXT, PATIENT = [0, 0, 1, 2, 3, 3], [10, 11, 12, 10, 13, 14], [7, 8, 7, 9]
+SECOND = [20, 21, 22, 20]
 
 
 def setting(has: list[bool]) -> tuple[dict[str, torch.Tensor], Pair, Facts]:
@@ -17,6 +18,7 @@ def setting(has: list[bool]) -> tuple[dict[str, torch.Tensor], Pair, Facts]:
     shapes = {"pooled": (4, 8), "local": (4, 5, 8), "text": (6, 8), "second": (4, 8)}
     x = {k: torch.randn(shape, generator=g) for k, shape in shapes.items()}
     x["text"][3] = x["text"][0]  # the same text
+    x["second"][3] = x["second"][0]
     x = {k: value.requires_grad_() for k, value in x.items()}
     pair = Pair(
         Encoded(x["pooled"], x["local"]), Encoded(x["text"]), {"second": Encoded(x["second"])}
@@ -27,6 +29,7 @@ def setting(has: list[bool]) -> tuple[dict[str, torch.Tensor], Pair, Facts]:
         "text": torch.tensor(TEXT),
         "report": F.normalize(torch.randn(4, 6, generator=g), dim=1),
         "has_second": torch.tensor(has),
+        "second": torch.tensor(SECOND),
     }
     return x, pair, Facts(torch.tensor(PATIENT), targets=targets)
 
@@ -57,7 +60,7 @@ def test_both_terms_pair_by_pair(same_text: str, same_patient: str) -> None:
                 z = F.cosine_similarity(a[i], b[m], dim=0) / 0.5
                 if i in who:
                     line.append((z, 1.0))
-                elif same_patient == "negative" or PATIENT[who[0]] != PATIENT[i]:
+                elif same_patient == "negative" or PATIENT[i] not in {PATIENT[j] for j in who}:
                     line.append((z, sum(soft(i, j) for j in who) / len(who)))
                 else:
                     line.append((z, None))
@@ -79,7 +82,12 @@ def test_both_terms_pair_by_pair(same_text: str, same_patient: str) -> None:
     ]
     findings = cicl(torch.stack(finer), x["text"][once], writers, [0, 1, 2, 3])
     there = [i for i in range(4) if has[i]]
-    impression = cicl(x["pooled"], x["second"][there], [[i] for i in there], there)
+    alone = [i for i in there if same_text != "positive" or SECOND.index(SECOND[i]) == i]
+    tellers = [
+        [k for k in there if k == i or (same_text == "positive" and SECOND[k] == SECOND[i])]
+        for i in alone
+    ]
+    impression = cicl(x["pooled"], x["second"][alone], tellers, there)
     slow = impression + 0.6 * findings
     torch.testing.assert_close(loss, slow, atol=1e-5, rtol=1e-5)
     leaves = [*x.values(), *ours.levels.layers.parameters()]
@@ -87,6 +95,21 @@ def test_both_terms_pair_by_pair(same_text: str, same_patient: str) -> None:
     for a, b in zip(*grads, strict=True):
         if b is not None:
             torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+def test_studies_with_equal_impressions_do_not_push_each_other() -> None:
+    """Four normal studies whose images have long met the one impression of all."""
+    _, pair, facts = setting([True] * 4)
+    same = {"text": torch.zeros(6, dtype=torch.long), "second": torch.zeros(4, dtype=torch.long)}
+    facts = Facts(facts.patient, targets={**facts.targets, **same})
+    pooled = torch.ones(4, 8).requires_grad_()
+    image, second = Encoded(pooled, pair.image.local), {"second": Encoded(torch.ones(4, 8))}
+    loss = objective(findings_weight=0.0)(Pair(image, pair.text, second), facts)
+    # No image chooses among copies of its text; one text stands beside four images.
+    assert loss.parts["impression"].item() == pytest.approx(math.log(4) / 2, abs=1e-6)
+    apart = objective(findings_weight=0.0, same_text="negative")
+    parts = apart(Pair(image, pair.text, second), facts).parts
+    assert parts["impression"].item() == pytest.approx(math.log(4), abs=1e-6)
 
 
 def test_a_missing_impression_is_not_looked_at() -> None:

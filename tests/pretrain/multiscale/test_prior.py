@@ -197,6 +197,17 @@ def test_no_holes_and_one_study_with_one_sentence() -> None:
     assert grads[3].abs().max() == 0
 
 
+@pytest.mark.parametrize("stage", [1, 3])
+def test_no_text_belongs_to_a_study(stage: int) -> None:
+    """As where all texts of a batch are those of nobody."""
+    pair, facts, leaves = batch()
+    nobody = Facts(facts.patient, targets={**facts.targets, "owner": torch.full((7,), -1)})
+    loss = small(stage)(pair, nobody)
+    assert loss.parts["text_local"] == 0
+    grads = torch.autograd.grad(loss.total, leaves[:3], allow_unused=True)
+    assert all(torch.isfinite(g).all() for g in (loss.total, *grads) if g is not None)
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(ModelError, match="pixels"):
         Prior(8)

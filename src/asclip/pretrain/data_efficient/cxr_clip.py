@@ -12,23 +12,16 @@ Differs  a study without a second image or text has no part in the terms that ne
          code augments the first one again); each of the four terms weighs by the number of its
          studies that take part, which is the paper's mean where all do. Texts of other studies
          stay negatives of a second text. Labels turned into prompts are the data's affair. Whether
-         two second texts say the same is not known; such studies are negatives of one another.
+         two second texts say the same is not asked; such studies are negatives of one another.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from asclip.pretrain.terms import (
-    Relation,
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -45,7 +38,7 @@ def nce(a: Tensor, b: Tensor, scale: Tensor, pairs: Relation) -> Tensor:
     return torch.stack(contrast(scale * a @ b.T, pairs)).mean()
 
 
-class CxrClip(nn.Module):
+class CxrClip(Scaled):
     """CXR-CLIP's objective."""
 
     def __init__(
@@ -83,7 +76,7 @@ class CxrClip(nn.Module):
         image, text = unit(pair.image.pooled), unit(pair.text.pooled[pairs.texts])
         view = unit(pair.others["view"].pooled[viewed])
         second = unit(pair.others["second"].pooled[told])
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         terms = torch.stack(
             [
                 nce(image, text, scale, pairs),

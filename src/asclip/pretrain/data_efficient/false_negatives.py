@@ -20,20 +20,12 @@ Differs  y is divided by the sum of its row (or column); IMITATE's code does not
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    Relation,
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    soft_contrast,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, soft_contrast, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -51,7 +43,7 @@ def undivided(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-class FalseNegatives(nn.Module):
+class FalseNegatives(Scaled):
     """InfoNCE that spares false negatives; `by` "report" or "meaning" says what is compared."""
 
     def __init__(
@@ -94,7 +86,7 @@ class FalseNegatives(nn.Module):
         """The loss of B images and M texts."""
         count, vectors = len(pair.text.pooled), facts.targets[self.by]
         pairs = relation(facts, count, same_text=self.same_text, same_patient=self.same_patient)
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         z = scale * unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
         if self.treatment == "remove":
             close = (unit(vectors) @ unit(vectors).T >= self.threshold).float()

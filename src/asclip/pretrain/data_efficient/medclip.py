@@ -18,11 +18,12 @@ Differs  who wrote a text plays no part, so `same_text="positive"` only makes on
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import log_scale, relation, relation_needs, scale_of, unit
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -54,7 +55,7 @@ def soft_direction(logits: Tensor, alike: Tensor, kept: Tensor) -> Tensor:
     return each.sum() / kept.any(1).sum().clamp(min=1)
 
 
-class MedClip(nn.Module):
+class MedClip(Scaled):
     """MedCLIP's objective; `sharpness` is k. The authors' code: similarity "dot", "normal"."""
 
     def __init__(
@@ -98,7 +99,7 @@ class MedClip(nn.Module):
         kept = ~pairs.neutral
         if self.nothing == "left-out":
             kept = kept & images.any(1)[:, None] & texts.any(1)[None, :]
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         z = scale * unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
         to_text, to_image = soft_direction(z, alike, kept), soft_direction(z.T, alike.T, kept.T)
         return Loss(

@@ -22,18 +22,11 @@ Differs  no code of the authors was read; the similarities are ours: `by="findin
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    Relation,
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 SOURCES = ("findings", "report", "meaning")
@@ -74,7 +67,7 @@ def any_positive(logits: Tensor, pairs: Relation) -> Tensor:
     return each.sum() / counted.sum().clamp(min=1)
 
 
-class Sat(nn.Module):
+class Sat(Scaled):
     """SAT's objective: triage by `by` with the thresholds `alike` >= `near`."""
 
     def __init__(
@@ -118,7 +111,7 @@ class Sat(nn.Module):
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
         pairs = self.triage(facts, len(pair.text.pooled))
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         z = scale * unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
         if self.positives == "each":
             to_text, to_image = contrast(z, pairs)

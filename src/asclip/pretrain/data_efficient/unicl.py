@@ -19,17 +19,11 @@ Differs  the papers have one class a sample, here findings are many: "vector" wa
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    soft_contrast,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import relation, relation_needs, soft_contrast, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -52,7 +46,7 @@ def matches(findings: Tensor, match: str) -> Tensor:
     return ((agree == findings.shape[1]) & known[:, None] & known[None, :]).float()
 
 
-class UniCl(nn.Module):
+class UniCl(Scaled):
     """UniCL's objective with targets by equality of findings."""
 
     def __init__(
@@ -85,7 +79,7 @@ class UniCl(nn.Module):
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
         weight, neutral, texts = self.weights(facts, len(pair.text.pooled))
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         z = scale * unit(pair.image.pooled) @ unit(pair.text.pooled[texts]).T
         to_text, to_image = soft_contrast(z.masked_fill(neutral, -1e4), weight)
         return Loss(

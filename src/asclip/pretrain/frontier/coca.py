@@ -22,14 +22,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -79,7 +73,7 @@ class Captioner(nn.Module):
         return self.layers(x, regions, tgt_mask=later, memory_key_padding_mask=hidden)
 
 
-class CoCa(nn.Module):
+class CoCa(Scaled):
     """CoCa's objective for joint width D and `vocabulary` token ids."""
 
     def __init__(
@@ -130,7 +124,7 @@ class CoCa(nn.Module):
         pairs = relation(
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         cosine = unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
         clip = torch.stack(contrast(scale * cosine, pairs)).mean()
         caption = self.caption(pair, facts.targets["words"])

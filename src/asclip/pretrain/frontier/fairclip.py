@@ -23,10 +23,11 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import contrast, log_scale, relation, relation_needs, scale_of, unit
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 COOLING, SETTLE = 1.2, 50  # by what epsilon falls each round, and rounds at the last one
@@ -71,7 +72,7 @@ def own_similarity(image: Tensor, text: Tensor, facts: Facts) -> tuple[Tensor, T
     return (own * (image @ text.T)).sum(1) / count.clamp(min=1), count > 0
 
 
-class FairClip(nn.Module):
+class FairClip(Scaled):
     """CLIP with equal distributions of similarity over the groups of `attribute`, a fact."""
 
     def __init__(
@@ -102,7 +103,7 @@ class FairClip(nn.Module):
         """The loss of B images and M texts."""
         image, text = unit(pair.image.pooled), unit(pair.text.pooled)
         pairs = relation(facts, len(text), same_text=self.same_text, same_patient=self.same_patient)
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         clip = torch.stack(contrast(scale * image @ text[pairs.texts].T, pairs)).mean()
         fair = clip.new_zeros(())
         if self.weight > 0:

@@ -19,10 +19,11 @@ Differs  the paper weighs a classifier's loss and counts groups in the whole tra
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import Relation, log_scale, relation, relation_needs, scale_of, unit
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import Relation, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -57,7 +58,7 @@ def _mean(loss: Tensor, truth: Tensor, weight: Tensor, axis: int) -> Tensor:
     return (weight * each).sum() / weight.sum().clamp(min=1e-12)
 
 
-class GroupWeights(nn.Module):
+class GroupWeights(Scaled):
     """CLIP with weights by the groups of `attribute`, a fact."""
 
     def __init__(
@@ -86,7 +87,7 @@ class GroupWeights(nn.Module):
         pairs = relation(
             facts, len(texts), same_text=self.same_text, same_patient=self.same_patient
         )
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         weight = group_weights(facts.targets[self.group], self.balance)
         to_text, to_image = weighted_contrast(
             scale * image @ unit(texts[pairs.texts]).T, pairs, weight

@@ -22,15 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    soft_contrast,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import contrast, relation, relation_needs, soft_contrast, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -44,7 +37,7 @@ def propagation(incidence: Tensor, weight: Tensor) -> Tensor:
     return (scaled * (weight / members.clamp(min=1))) @ scaled.T
 
 
-class HighOrder(nn.Module):
+class HighOrder(Scaled):
     """CLIP with hyperedges of shared findings, places and patients; D is used on embeddings."""
 
     def __init__(
@@ -104,7 +97,7 @@ class HighOrder(nn.Module):
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
         spread = propagation(*self.groups(facts))
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         image, text = unit(pair.image.pooled), unit(pair.text.pooled[pairs.texts])
         if self.theta is not None:
             smooth = unit(image + self.amount * spread @ image @ self.theta)

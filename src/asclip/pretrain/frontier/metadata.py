@@ -23,15 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    Relation,
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -68,7 +61,7 @@ class MetaEncoder(nn.Module):
         return self.mix(each.mean(1))
 
 
-class Metadata(nn.Module):
+class Metadata(Scaled):
     """CLIP with `count` = E numbers of metadata for joint width D."""
 
     def __init__(
@@ -122,7 +115,7 @@ class Metadata(nn.Module):
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
         text = self.fuse(unit(pair.text.pooled), vectors, facts)[pairs.texts]
-        scale, meta_scale = scale_of(self.log_scale), scale_of(self.log_meta_scale)
+        scale, meta_scale = self.scale, scale_of(self.log_meta_scale)
         total = torch.stack(contrast(scale * image @ text.T, pairs)).mean()
         parts = {"clip": total, "scale": scale}
         if self.contrast_weight > 0:

@@ -12,7 +12,7 @@ Gives    total; parts <a>_<b> for each pair, scale
 Equals   clip.py without further streams, or when no study has any
 Differs  every pair is contrasted (`pairs="all"`); MEDBind's are those with text (`pairs="text"`)
          and weighs those between other modalities apart. A shared text is shared in all pairs with
-         text.
+         text; second texts that say the same are not (they are negatives of one another).
 """
 
 from __future__ import annotations
@@ -23,15 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    Relation,
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -41,7 +34,7 @@ def between(present: Relation, rows: Tensor, columns: Tensor) -> Relation:
     return Relation(present.positive & both, present.neutral | ~both, present.texts)
 
 
-class Modalities(nn.Module):
+class Modalities(Scaled):
     """N-modality contrast; `streams` are (name, the fact that says who has it)."""
 
     def __init__(
@@ -97,5 +90,5 @@ class Modalities(nn.Module):
             logits = scale_of(log) * vectors[row] @ column.T
             parts[f"{a}_{b}"] = torch.stack(contrast(logits, links)).mean()
             total = total + parts[f"{a}_{b}"]
-        parts["scale"] = scale_of(self.log_scale)
+        parts["scale"] = self.scale
         return Loss(total, {name: part.detach() for name, part in parts.items()})

@@ -21,14 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -43,7 +37,7 @@ def change_loss(logits: Tensor, change: Tensor, has_prior: Tensor) -> Tensor:
     return each.masked_fill(~known, 0.0).sum() / known.sum().clamp(min=1)
 
 
-class Temporal(nn.Module):
+class Temporal(Scaled):
     """CLIP of (current, prior) pairs with their reports, and change against the prior."""
 
     def __init__(
@@ -83,7 +77,7 @@ class Temporal(nn.Module):
         pairs = relation(
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         text = unit(pair.text.pooled[pairs.texts])
         total = torch.stack(contrast(scale * fused @ text.T, pairs)).mean()
         parts = {"clip": total, "scale": scale}

@@ -22,10 +22,11 @@ Differs  the paper trains its text encoder first and then freezes it (kad_knowle
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from asclip.pretrain.terms import contrast, log_scale, relation, relation_needs, scale_of, unit
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -39,7 +40,7 @@ def one_to_one(logits: Tensor) -> Tensor:
     return (F.cross_entropy(logits, here) + F.cross_entropy(logits.T, here)) / 2
 
 
-class Concepts(nn.Module):
+class Concepts(Scaled):
     """CLIP and a contrast of names with definitions of the run's concepts."""
 
     def __init__(
@@ -70,7 +71,7 @@ class Concepts(nn.Module):
         pairs = relation(
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         cosine = unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
         whole = torch.stack(contrast(scale * cosine, pairs)).mean()
         near = names @ meanings.T

@@ -19,18 +19,11 @@ Differs  FLAIR has no reports: descriptions and names of categories are its text
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    Relation,
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -41,7 +34,7 @@ def described(findings: Tensor, unknown: str = "neutral") -> Relation:
     return Relation(findings == 1, neutral, rows)
 
 
-class Descriptions(nn.Module):
+class Descriptions(Scaled):
     """FLAIR's contrast with descriptions, beside CLIP's with reports."""
 
     def __init__(
@@ -64,6 +57,11 @@ class Descriptions(nn.Module):
             needs |= {"text.pooled"} | relation_needs(same_text, same_patient)
         self.needs = frozenset(needs)
 
+    @property
+    def scale(self) -> Tensor:
+        """That of the reports; of descriptions where they are the only texts."""
+        return scale_of(self.log_scale if self.clip_weight > 0 else self.log_description_scale)
+
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images, F descriptions and M texts."""
         findings, definitions = facts.targets["findings"], pair.others["definitions"].pooled
@@ -73,7 +71,7 @@ class Descriptions(nn.Module):
                 f"{len(definitions)}; give one text a finding, in the same order"
             )
         image = unit(pair.image.pooled)
-        scale, own_scale = scale_of(self.log_scale), scale_of(self.log_description_scale)
+        scale, own_scale = self.scale, scale_of(self.log_description_scale)
         logits = own_scale * image @ unit(definitions).T  # [B, F]
         total = torch.stack(contrast(logits, described(findings, self.unknown))).mean()
         parts = {"descriptions": total, "description_scale": own_scale, "scale": scale}

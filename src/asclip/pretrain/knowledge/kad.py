@@ -15,12 +15,13 @@ Differs  the code's contrast has neither unit length nor a learned scale: it mul
          names alone; `ask="definitions"` always the definition). A network that has heard
          definitions alone answers "there is a mass" at random. A text answers for what itself
          states, not for its whole report; it is one token, its pooled vector, as in the code. What
-         is not stated is skipped (the code calls it absent unless told otherwise). Queries do not
-         see each other, so that the score of a text is the same beside any other text
-         (`self_attention=True` as published). The decoder has 2 layers (published: 4, on 380,000
-         images with D = 768): on 600 phantom studies 1, 2 and 4 are alike. `score` adds the logit
-         of the contrast, which hears what no query asks, such as a place (published:
-         `answer="query"`). The knowledge encoder's own stage is kad_knowledge.py
+         is not stated is skipped (the code calls it absent unless told otherwise); of an image,
+         where wordings ask, a finding that fewer than 5 training reports deny is absent where its
+         report is silent. Queries do not see each other, so that the score of a text is the same
+         beside any other text (`self_attention=True` as published). The decoder has 2 layers
+         (published: 4, on 380,000 images with D = 768): on 600 phantom studies 1, 2 and 4 are
+         alike. `score` adds the logit of the contrast, which hears what no query asks, such as a
+         place (published: `answer="query"`). The knowledge encoder's own stage is kad_knowledge.py
 """
 
 from __future__ import annotations
@@ -33,25 +34,17 @@ from torch import Tensor, nn
 from asclip.pretrain.asking import (
     QUERIES,
     check_choices,
-    contrast_logits,
     of_texts,
     regions,
     texts_of,
 )
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.terms import (
-    contrast,
-    known_bce,
-    log_scale,
-    relation,
-    relation_needs,
-    rows,
-    scale_of,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import contrast, known_bce, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 
-class Kad(nn.Module):
+class Kad(Scaled):
     """KAD's objective for joint width D; its `score` is what the query network says of a text."""
 
     def __init__(
@@ -88,11 +81,22 @@ class Kad(nn.Module):
             streams |= {"facts.findings", "facts.stated", "facts.text"}
         self.needs = frozenset(streams | relation_needs(same_text, same_patient))
 
+    @property
+    def scale(self) -> Tensor:
+        """What the contrast multiplies cosines with, or dot products (`variant="official"`)."""
+        if self.variant == "official":
+            return self.log_scale.new_tensor(math.log(1 / 0.07))
+        return scale_of(self.log_scale)
+
+    def similar(self, image: Encoded, text: Encoded) -> Tensor:
+        """Cosines [B, C] of whole images with texts; dot products in the official variant."""
+        if self.variant == "official":
+            return image.pooled.float() @ text.pooled.float().T
+        return unit(image.pooled) @ unit(text.pooled).T
+
     def compare(self, image: Encoded, text: Encoded) -> Tensor:
         """Logits [B, C] of the contrast of whole images with texts."""
-        if self.variant == "official":
-            return math.log(1 / 0.07) * image.pooled.float() @ text.pooled.float().T
-        return contrast_logits(image, text, scale_of(self.log_scale))
+        return self.scale * self.similar(image, text)
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
@@ -101,7 +105,7 @@ class Kad(nn.Module):
         )
         logits = self.compare(pair.image, rows(pair.text, pairs.texts))
         total = torch.stack(contrast(logits, pairs)).mean()
-        parts = {"clip": total, "scale": scale_of(self.log_scale)}
+        parts = {"clip": total, "scale": self.scale}
         if self.query_weight > 0:
             findings, stated = facts.targets["findings"], facts.targets["stated"]
             queries = texts_of(pair, self.queries, findings.shape[1])
@@ -115,9 +119,12 @@ class Kad(nn.Module):
 
     @torch.no_grad()
     def score(self, image: Encoded, text: Encoded) -> Tensor:
-        """Logits [B, C] of C texts: the query network's, plus the contrast's (`answer="both"`)."""
+        """Logits [B, C] of C texts: the query network's, plus the contrast's (`answer="both"`).
+
+        Without a query network the cosines, which whoever asks multiplies with `scale`.
+        """
         if self.query_weight == 0:
-            return self.compare(image, text)
+            return self.similar(image, text)
         answers, _ = self.decoder(text.pooled.float(), regions(image, "kad"), image.valid)
         logits = self.existence(answers)[..., 0]
         return logits + self.compare(image, text) if self.answer == "both" else logits

@@ -16,11 +16,12 @@ Differs  rows without a second text are left out; the code divides a row with se
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import log_scale, scale_of, unit
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -41,7 +42,7 @@ def same_concept(facts: Facts) -> Tensor:
     return (own @ (concept[:, None] == concept[None, :]).float()).clamp(max=1)
 
 
-class KnowledgeContrast(nn.Module):
+class KnowledgeContrast(Scaled):
     """The first stage of KAD."""
 
     def __init__(self, *, temperature: float = 0.07, variant: str = "paper") -> None:
@@ -57,7 +58,7 @@ class KnowledgeContrast(nn.Module):
         """The loss of M texts and those of the B second texts that are real."""
         real = facts.targets["has_second"]
         same = same_concept(facts)[real]
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         second = unit(pair.others["second"].pooled)[real]
         logits = scale * second @ unit(pair.text.pooled).T
         to_text = concept_contrast(logits, same, power=self.power)

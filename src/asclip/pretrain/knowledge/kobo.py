@@ -8,12 +8,14 @@ negation is the opposite of a finding; A [F, F] is the similarity of findings in
 
 Paper    KoBo, Chen et al. 2023 (MICCAI), doi:10.1007/978-3-031-43907-0_39 (arXiv:2307.07246)
 Takes    image.pooled [B, D], text.pooled [M, D], facts.findings [B, F] and facts.stated [M, F], or
-         facts.report [B, E] and facts.meaning [M, E] (`knowledge="report"`, k their cosine)
+         facts.report [B, E] and facts.meaning [M, E] (`near_by="report"`, k their cosine)
 Gives    total; parts image_to_text, text_to_image, weight (mean of the negatives), scale
 Equals   clip.py when strength = 0, or when nothing is stated
 Differs  the paper's repository has no code; only its idea of weighing noisy negatives by knowledge
          and of telling negations apart is here, with what a report states in place of embeddings of
-         a knowledge graph. Its prototypes are left out. A negative of weight 0 leaves the sum.
+         a knowledge graph. The recipe gives no `ontology`, so that A is the identity: findings are
+         the same or have nothing in common. Its prototypes are left out. A negative of weight 0
+         leaves the sum.
 """
 
 from __future__ import annotations
@@ -21,17 +23,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 
@@ -53,7 +49,7 @@ def closeness(one: Tensor, two: Tensor, ontology: Tensor | None = None) -> Tenso
     return (left @ two.T / size.clamp(min=1e-6)).masked_fill(size < 1e-6, 0.0).clamp(-1, 1)
 
 
-class Kobo(nn.Module):
+class Kobo(Scaled):
     """CLIP with knowledge-weighted negatives; the buffer `ontology` is [F, F] or None (identity).
 
     The ontology must be symmetric; entry (f, g) is 1 for f = g and nearer 0 the farther apart.
@@ -63,15 +59,15 @@ class Kobo(nn.Module):
         self,
         *,
         ontology: Tensor | Sequence[Sequence[float]] | None = None,
-        knowledge: str = "findings",
+        near_by: str = "findings",
         strength: float = 1.0,
         temperature: float = 0.07,
         same_text: str = "positive",
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
-        if knowledge not in ("findings", "report"):
-            raise ModelError(f"knowledge must be 'findings' or 'report', got {knowledge!r}")
+        if near_by not in ("findings", "report"):
+            raise ModelError(f"near_by must be 'findings' or 'report', got {near_by!r}")
         if not 0 <= strength <= 1:
             raise ModelError(f"strength must be in [0, 1], got {strength}")
         matrix = None if ontology is None else torch.as_tensor(ontology, dtype=torch.float32)
@@ -83,9 +79,9 @@ class Kobo(nn.Module):
         self.ontology: Tensor | None
         self.register_buffer("ontology", matrix)
         self.log_scale = log_scale(temperature)
-        self.strength, self.knowledge = strength, knowledge
+        self.strength, self.near_by = strength, near_by
         self.same_text, self.same_patient = same_text, same_patient
-        used = ("findings", "stated") if knowledge == "findings" else ("report", "meaning")
+        used = ("findings", "stated") if near_by == "findings" else ("report", "meaning")
         self.needs = frozenset(
             {"image.pooled", "text.pooled", *(f"facts.{name}" for name in used)}
             | relation_needs(same_text, same_patient)
@@ -94,7 +90,7 @@ class Kobo(nn.Module):
     def weights(self, facts: Facts) -> Tensor:
         """w, what the pair of study i and text m weighs as a negative, [B, M] in [0, 1]."""
         t = facts.targets
-        if self.knowledge == "report":
+        if self.near_by == "report":
             near = closeness(t["report"].float(), t["meaning"].float())
         else:
             if self.ontology is not None and len(self.ontology) != t["findings"].shape[1]:
@@ -110,7 +106,7 @@ class Kobo(nn.Module):
         pairs = relation(
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         cosine = unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
         weight = self.weights(facts)[:, pairs.texts].masked_fill(pairs.positive, 1.0)
         none = weight < 1e-6  # no number to take the logarithm of

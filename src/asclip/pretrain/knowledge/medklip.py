@@ -14,6 +14,8 @@ Differs  position similarities are cosines with a learned scale, `variant="offic
          in training only), and several true places share the weight. One logit with a sigmoid
          stands for the two-way softmax. A query is one of a finding's wordings, another in each
          step (published: `ask="definitions"`; then a task must ask by definitions, too).
+         Where wordings ask, a finding that fewer than 5 training reports deny is absent where a
+         report is silent of it.
          Queries do not see each other, so that the score of a text is the same beside any other
          text; `self_attention=True` as published. The decoder has 2 layers (published: 4), see
          kad.py. The paper has no global contrast: its pooled vectors would stay untrained and
@@ -29,16 +31,8 @@ from torch.nn import functional as F
 
 from asclip.pretrain.asking import QUERIES, check_choices, contrast_logits, regions, texts_of
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.terms import (
-    contrast,
-    known_bce,
-    log_scale,
-    relation,
-    relation_needs,
-    rows,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import contrast, known_bce, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 
@@ -61,7 +55,7 @@ def drawn(location: Tensor, count: int) -> Tensor:
     return (order < count) & ~(location > 0)
 
 
-class MedKlip(nn.Module):
+class MedKlip(Scaled):
     """MedKLIP's objective for joint width D; its `score` is what a query says of a text."""
 
     # A score is the log-odds of a finding: what a query denies is not asked, see tasks.zero_shot.
@@ -129,7 +123,7 @@ class MedKlip(nn.Module):
         if self.clip_weight > 0:
             words = {"same_text": self.same_text, "same_patient": self.same_patient}
             pairs = relation(facts, len(pair.text.pooled), **words)
-            parts["scale"] = scale_of(self.log_scale)
+            parts["scale"] = self.scale
             logits = contrast_logits(pair.image, rows(pair.text, pairs.texts), parts["scale"])
             parts["clip"] = torch.stack(contrast(logits, pairs)).mean()
             total = total + self.clip_weight * parts["clip"]
@@ -142,4 +136,4 @@ class MedKlip(nn.Module):
         logits = self.existence(answers)[..., 0]
         if self.answer == "query" or self.clip_weight == 0:
             return logits
-        return logits + contrast_logits(image, text, scale_of(self.log_scale))
+        return logits + contrast_logits(image, text, self.scale)

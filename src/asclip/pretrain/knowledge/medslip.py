@@ -6,8 +6,9 @@
         + w_intra * BCE(P_f . Q_a / sqrt(D), location_fa) + w_clip * CLIP
 
 proto: cross-entropy of an answer to the mean text of its true counterparts (a finding's places, a
-place's findings) among the texts of the untrue ones. A place is affected if a present finding lies
-there; that is unknown where nothing is stated, or a present finding has no place.
+place's findings) among the texts of the untrue ones; a finding that is not stated, or present
+without a place, is neither. A place is affected if a present finding lies there; that is unknown
+where nothing is stated, or a present finding has no place.
 
 Paper    MeDSLIP, Fan et al. 2024, arXiv:2403.10635
 Takes    image.local [B, N, D], queries.pooled [F, D] (or definitions.pooled), places.pooled [A, D],
@@ -17,8 +18,10 @@ Differs  prototypes are compared by cosine with a learned scale against all untr
          intra-image products are divided by sqrt(D); `variant="official"` takes plain dot products
          (the code further draws 7 negatives at random). Streams are formed in the joint space, and
          queries do not see each other unless `self_attention`. A query is one of a finding's
-         wordings, see kad.py (published: `ask="definitions"`), and each of the two decoders has 1
-         layer (published: 4): on 600 phantom studies 1 and 2 are alike, and places are many. The
+         wordings, see kad.py (published: `ask="definitions"`); where they ask, a finding that fewer
+         than 5 training reports deny is absent where a report is silent of it. Each of the two
+         decoders has 1 layer (published: 4): on 600 phantom studies 1 and 2 are alike, and places
+         are many. The
          paper has no global contrast (`clip_weight=0`), which leaves the pooled vectors untrained;
          `score` adds its logit, see asking.py (published: `answer="query"`). The streams are said
          to hold one thing each; tasks/leakage.py measures it, and on phantoms each holds both
@@ -31,15 +34,14 @@ from torch import Tensor, nn
 
 from asclip.pretrain.asking import QUERIES, check_choices, contrast_logits, regions, texts_of
 from asclip.pretrain.decoder import Decoder
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
 from asclip.pretrain.terms import (
     contrast,
     known_bce,
-    log_scale,
     mean_valid,
     relation,
     relation_needs,
     rows,
-    scale_of,
     unit,
 )
 from asclip.types import Encoded, Facts, Loss, Pair
@@ -61,19 +63,20 @@ def meetings(findings: Tensor, location: Tensor) -> Tensor:
     return at.float().masked_fill(unsure[..., None], torch.nan)
 
 
-def prototypes(logits: Tensor, true: Tensor) -> Tensor:
+def prototypes(logits: Tensor, true: Tensor, known: Tensor) -> Tensor:
     """Cross-entropy of [B, Q, C] to the mean of the true columns among it and the untrue ones.
 
-    `true` [B, Q, C] bool; mean over the queries that have a true column, 0 if none has.
+    `true`, `known` [B, Q, C] bool: a column of which nothing is known is neither. Mean over the
+    queries that have a true column, 0 if none has.
     """
     count = true.sum(-1)
     mean = logits.masked_fill(~true, 0.0).sum(-1) / count.clamp(min=1)  # [B, Q]
-    untrue = logits.masked_fill(true, -torch.inf)
+    untrue = logits.masked_fill(true | ~known, -torch.inf)
     each = torch.logsumexp(torch.cat([mean[..., None], untrue], -1), -1) - mean
     return each.masked_fill(count == 0, 0.0).sum() / (count > 0).sum().clamp(min=1)
 
 
-class MedSlip(nn.Module):
+class MedSlip(Scaled):
     """MeDSLIP's objective for joint width D; its `score` asks the pathology stream."""
 
     # A score is the log-odds of a finding: what a query denies is not asked, see tasks.zero_shot.
@@ -144,14 +147,15 @@ class MedSlip(nn.Module):
         known = ~torch.isnan(findings)
         p = self.finding_decoder.ask(definitions, what.local, what.valid, known)  # [B, F, D]
         q, _ = self.place_decoder(places, where.local, where.valid)  # [B, A, D]
-        at = (location > 0) & (findings == 1)[..., None]
+        meet = meetings(findings, location)
+        at, sure = meet == 1, ~torch.isnan(meet)
         root = 1.0 if self.variant == "official" else p.shape[-1] ** 0.5
         return {
             "findings": known_bce(self.finding_head(p)[..., 0], findings),
             "places": known_bce(self.place_head(q)[..., 0], affected(findings, location)),
-            "prototypes": prototypes(self._similar(self.to_places(p), places), at)
-            + prototypes(self._similar(self.to_findings(q), definitions), at.mT),
-            "intra": known_bce(p @ q.mT / root, meetings(findings, location)),
+            "prototypes": prototypes(self._similar(self.to_places(p), places), at, sure)
+            + prototypes(self._similar(self.to_findings(q), definitions), at.mT, sure.mT),
+            "intra": known_bce(p @ q.mT / root, meet),
         }
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
@@ -163,7 +167,7 @@ class MedSlip(nn.Module):
         if self.clip_weight > 0:
             words = {"same_text": self.same_text, "same_patient": self.same_patient}
             pairs = relation(facts, len(pair.text.pooled), **words)
-            parts["scale"] = scale_of(self.log_scale)
+            parts["scale"] = self.scale
             logits = contrast_logits(pair.image, rows(pair.text, pairs.texts), parts["scale"])
             parts["clip"] = torch.stack(contrast(logits, pairs)).mean()
             total = total + self.clip_weight * parts["clip"]
@@ -177,4 +181,4 @@ class MedSlip(nn.Module):
         logits = self.finding_head(answers)[..., 0]
         if self.answer == "query" or self.clip_weight == 0:
             return logits
-        return logits + contrast_logits(image, text, scale_of(self.log_scale))
+        return logits + contrast_logits(image, text, self.scale)

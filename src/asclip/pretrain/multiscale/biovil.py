@@ -25,15 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from asclip.pretrain.decoder import Layer
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    mean_valid,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import contrast, mean_valid, relation, relation_needs, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 
@@ -55,7 +48,7 @@ def similarity_map(patches: Tensor, texts: Tensor) -> Tensor:
     return (unit(patches) @ unit(texts).T).mT
 
 
-class BioVil(nn.Module):
+class BioVil(Scaled):
     """BioViL's objective; it owns the projection of patches and a `score`."""
 
     inputs = 1  # vectors of width D that the projection takes
@@ -91,7 +84,7 @@ class BioVil(nn.Module):
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
         image = unit(mean_valid(patches, pair.image.valid))
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         to_text, to_image = contrast(scale * image @ unit(pair.text.pooled[pairs.texts]).T, pairs)
         return Loss(
             (to_text + to_image) / 2,

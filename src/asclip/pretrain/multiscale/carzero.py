@@ -16,7 +16,8 @@ Differs  published is the MLP alone (`variant="official"`). At the start what it
          memory (code: it is). A text that several studies share is true of all of them
          (`same_text="positive"`). The authors' rewriting of sentences as "There is ..." belongs to
          the prompts, not to the loss. `score` is the mean of both directions, the logits that were
-         trained (code: cosine of the two decoders' outputs, in another variant).
+         trained over the scale of their cosine, with which whoever asks multiplies it (code: cosine
+         of the two decoders' outputs, in another variant).
 """
 
 from __future__ import annotations
@@ -29,21 +30,14 @@ from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    rows,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import contrast, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 ROOM = 2**23  # numbers in the largest tensor of a chunk of memories
 
 
-class CarZero(nn.Module):
+class CarZero(Scaled):
     """CARZero's objective for towers of `width` D (a multiple of `heads`)."""
 
     def __init__(
@@ -83,6 +77,11 @@ class CarZero(nn.Module):
             | relation_needs(same_text, same_patient)
         )
 
+    @property
+    def scale(self) -> Tensor:
+        """What cosines are multiplied with; 1 where there are none (`variant="official"`)."""
+        return scale_of(self.log_scale) if self.variant == "paper" else torch.ones(())
+
     def logits(self, memory: Encoded, queries: Tensor) -> Tensor:
         """One logit of each memory with each query: [R] memories, queries [Q, D] -> [R, Q].
 
@@ -111,7 +110,7 @@ class CarZero(nn.Module):
         logits = torch.cat(parts)[order.argsort()]
         if self.variant == "official":
             return logits
-        return logits + scale_of(self.log_scale) * unit(memory.pooled) @ unit(queries).T
+        return logits + self.scale * unit(memory.pooled) @ unit(queries).T
 
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images and M texts."""
@@ -123,10 +122,11 @@ class CarZero(nn.Module):
         to_image = torch.stack(contrast(self.logits(texts, pair.image.pooled).T, pairs)).mean()
         parts = {"image_memory": to_text.detach(), "text_memory": to_image.detach()}
         if self.variant == "paper":
-            parts["scale"] = scale_of(self.log_scale).detach()
+            parts["scale"] = self.scale.detach()
         return Loss(to_text + to_image, parts)
 
     @torch.no_grad()
     def score(self, image: Encoded, text: Encoded) -> Tensor:
-        """Mean of both directions' logits, [B, C]."""
-        return (self.logits(image, text.pooled) + self.logits(text, image.pooled).T) / 2
+        """Mean of both directions' logits over `scale`, [B, C]: comparable with a cosine."""
+        both = self.logits(image, text.pooled) + self.logits(text, image.pooled).T
+        return both / 2 / self.scale

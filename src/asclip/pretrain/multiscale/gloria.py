@@ -17,23 +17,16 @@ Differs  the paper's attention is over regions; the authors' code first takes a 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.errors import ModelError
 from asclip.pretrain.local import local_similarity
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    rows,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import contrast, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 
-class Gloria(nn.Module):
+class Gloria(Scaled):
     """GLoRIA's objective; it owns a `score` that adds the local similarity to the cosine."""
 
     def __init__(
@@ -81,7 +74,7 @@ class Gloria(nn.Module):
         )
         texts = rows(pair.text, pairs.texts)
         text = unit(texts.pooled)
-        scale, local_scale = scale_of(self.log_scale), scale_of(self.log_local_scale)
+        scale, local_scale = self.scale, scale_of(self.log_local_scale)
         whole = torch.stack(contrast(scale * image @ text.T, pairs)).mean()
         local = torch.stack(contrast(local_scale * self.local(pair.image, texts), pairs)).mean()
         total = whole + self.local_weight * local

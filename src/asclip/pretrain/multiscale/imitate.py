@@ -8,31 +8,27 @@ correlation of the features of whole reports; rows of y are divided by their sum
 
 Paper    IMITATE, Liu et al. 2023 (IEEE TMI 2024), arXiv:2310.07355
 Takes    image.pooled [B, D], image.local [B, N, D], text.pooled [M, D] (findings), second.pooled
-         [B, D] (impression); facts.has_second [B], facts.report [B, E]
+         [B, D] (impression); facts.has_second and facts.second [B], facts.report [B, E]
 Gives    total; parts impression, findings, scale
 Equals   the two terms are clip.py's with strength = 0
 Differs  the towers give one finer level, and a cross-attention of the top level to it stands for
-         the paper's channel mask and self-attention over four. A study without an impression has no
-         part in that term. Here y is divided by its sums and the directions are averaged; the
-         authors' code does neither and lets the weight of the findings fall from 1 to 0.3; its
-         terms between two views of an image are not here. Its strength is the temperature, 0.07.
+         the paper's channel mask and self-attention over four. The text tower learns (paper: a
+         frozen one, `lock="text"`). A study without an impression has no part in that term. A text
+         or an impression that several studies share is true of all of them
+         (`same_text="positive"`; paper: negatives but for rho). Here y is divided by its sums and
+         the directions are averaged; the authors' code does neither and lets the weight of the
+         findings fall from 1 to 0.3; its terms between two views of an image are not here. Its
+         strength is the temperature, 0.07.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.terms import (
-    Relation,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    soft_contrast,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import Relation, relation, relation_needs, soft_contrast, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 
@@ -48,7 +44,7 @@ def cicl(logits: Tensor, pairs: Relation, soft: Tensor) -> Tensor:
     return torch.stack(soft_contrast(logits.masked_fill(pairs.neutral, -1e4), target)).mean()
 
 
-class Imitate(nn.Module):
+class Imitate(Scaled):
     """IMITATE's objective; it owns the attention that gathers the regions, [D] -> [D]."""
 
     def __init__(
@@ -68,9 +64,10 @@ class Imitate(nn.Module):
         self.levels = Decoder(width, layers=1, heads=heads, hidden=width, self_attention=False)
         self.findings_weight, self.strength, self.rate = findings_weight, strength, rate
         self.same_text, self.same_patient = same_text, same_patient
+        number = {"facts.second"} if same_text != "negative" else set()
         self.needs = frozenset(
             {"image.pooled", "image.local", "text.pooled", "second.pooled"}
-            | {"facts.has_second", "facts.report"}
+            | {"facts.has_second", "facts.report", *number}
             | relation_needs(same_text, same_patient)
         )
 
@@ -80,31 +77,33 @@ class Imitate(nn.Module):
             raise ValueError("imitate needs local vectors of the image tower; got None")
         return self.levels(image.pooled[:, None], image.local, image.valid)[0][:, 0]
 
+    def _cicl(self, image: Tensor, text: Tensor, soft: Tensor, facts: Facts) -> Tensor:
+        """CICL of images [B, D] with texts [M, D] of the same studies; `soft` [B, B] of studies."""
+        image, text = unit(image), unit(text)
+        words = {"same_text": self.same_text, "same_patient": self.same_patient}
+        pairs = relation(facts, len(text), **words)
+        having = relation(facts, len(text), same_text=self.same_text).positive.float()
+        of_text = soft @ having / having.sum(0).clamp(min=1)
+        return cicl(self.scale * image @ text[pairs.texts].T, pairs, of_text)
+
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images, M texts of findings and up to B impressions."""
-        count, here = len(pair.text.pooled), facts.targets["has_second"]
-        pairs = relation(facts, count, same_text=self.same_text, same_patient=self.same_patient)
         soft = softness(facts.targets["report"], strength=self.strength, rate=self.rate)
-        having = relation(facts, count, same_text=self.same_text).positive.float()
-        soft_text = soft @ having / having.sum(0).clamp(min=1)
-        scale = scale_of(self.log_scale)
-        text = unit(pair.text.pooled[pairs.texts])
-        findings = cicl(scale * unit(self.finer(pair.image)) @ text.T, pairs, soft_text)
-
-        studies = relation(
-            Facts(facts.patient), len(here), same_text="negative", same_patient=self.same_patient
+        findings = self._cicl(self.finer(pair.image), pair.text.pooled, soft, facts)
+        here = facts.targets["has_second"]
+        known = {"text": facts.targets["second"][here]} if "facts.second" in self.needs else {}
+        impression = self._cicl(
+            pair.image.pooled[here],
+            pair.others["second"].pooled[here],
+            soft[here][:, here],
+            Facts(facts.patient[here], targets=known),  # row i belongs to row i
         )
-        seen = Relation(
-            studies.positive[here][:, here], studies.neutral[here][:, here], studies.texts[here]
-        )
-        top = scale * unit(pair.image.pooled[here]) @ unit(pair.others["second"].pooled[here]).T
-        impression = cicl(top, seen, soft[here][:, here])
         return Loss(
             impression + self.findings_weight * findings,
             {
                 "impression": impression.detach(),
                 "findings": findings.detach(),
-                "scale": scale.detach(),
+                "scale": self.scale.detach(),
             },
         )
 

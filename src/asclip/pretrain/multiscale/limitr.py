@@ -25,15 +25,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    rows,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import contrast, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 HIDDEN = -1e4
@@ -57,7 +50,7 @@ class Gate(nn.Module):
         return unit((scores.softmax(-1)[..., None] * x).sum(-2))
 
 
-class Limitr(nn.Module):
+class Limitr(Scaled):
     """LIMITR's objective for towers of `width` D; its `score` adds the local similarity."""
 
     def __init__(
@@ -144,7 +137,7 @@ class Limitr(nn.Module):
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
         texts = rows(pair.text, pairs.texts)
-        scale, local_scale = scale_of(self.log_scale), scale_of(self.log_local_scale)
+        scale, local_scale = self.scale, scale_of(self.log_local_scale)
         cosine = unit(image.pooled) @ unit(texts.pooled).T
         whole = torch.stack(contrast(scale * cosine, pairs)).mean()
         words, regions = (

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
+from asclip.pretrain.scale import check_positive
 from asclip.pretrain.terms import by_study, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -88,6 +89,7 @@ class LoVT(nn.Module):
         super().__init__()
         if weights not in ("pooled", "uniform"):
             raise ModelError(f"weights must be 'pooled' or 'uniform', got {weights!r}")
+        check_positive(temperature=temperature, local_temperature=local_temperature)
         self.key, self.value = nn.Linear(width, width), nn.Linear(width, width)
         self.out, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
         self.temperature, self.text_weight = temperature, text_weight
@@ -97,6 +99,11 @@ class LoVT(nn.Module):
         self.needs = frozenset(
             {"image.pooled", "image.local", "text.pooled"} | relation_needs(same_text, same_patient)
         )
+
+    @property
+    def scale(self) -> float:
+        """What cosines of the global term are multiplied with."""
+        return 1 / self.temperature
 
     def _grid(self, regions: int) -> tuple[int, ...]:
         grid = self.grid or (math.isqrt(regions),) * 2

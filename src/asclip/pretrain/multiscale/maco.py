@@ -12,9 +12,10 @@ Takes    masked.local [B, N, D], text.pooled [M, D]; facts.patches [B, N, P'], f
 Gives    total; parts contrast, restored, scale, weight (a mean)
 Equals   the contrast of clip.py on images with holes, with w = 1
 Differs  the tower sees holes instead of dropping patches; a decoder that looks at visible patches
-         restores them. a starts at 0 and b so that w = 1. A text's weight is the mean of those of
-         its studies. The weight of restoration against contrast is 1 : 1, as in the authors' code,
-         which takes its argument 0.9 and never reads it.
+         restores them. z is a cosine times a learned scale (code: a dot product of vectors that are
+         not normalised, times one). a starts at 0 and b so that w = 1. A text's weight is the mean
+         of those of its studies. The weight of restoration against contrast is 1 : 1, as in the
+         authors' code, which takes its argument 0.9 and never reads it.
 """
 
 from __future__ import annotations
@@ -26,14 +27,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.pretrain.decoder import Decoder
+from asclip.pretrain.scale import Scaled, log_scale
 from asclip.pretrain.terms import (
     Relation,
-    log_scale,
     mean_valid,
     patch_error,
     relation,
     relation_needs,
-    scale_of,
     some_visible,
     unit,
 )
@@ -54,7 +54,7 @@ def weighted(logits: Tensor, pairs: Relation, weight: Tensor) -> Tensor:
     return (scaled + (each(logits) * share).sum() / share.sum().clamp(min=1e-6)) / 2
 
 
-class MaCo(nn.Module):
+class MaCo(Scaled):
     """MaCo's objective; it owns the weights of `regions` places and the decoder to `pixels`."""
 
     def __init__(
@@ -107,7 +107,7 @@ class MaCo(nn.Module):
         weight = F.softplus(self.place((~holes).float()))[:, 0]  # [B]
         own = pairs.positive.float()
         of_text = (weight @ own) / own.sum(0).clamp(min=1)
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         z = scale * unit(mean_valid(local, visible)) @ unit(pair.text.pooled[pairs.texts]).T
         back = Relation(pairs.positive.T, pairs.neutral.T, pairs.texts)
         contrast = (weighted(z, pairs, weight) + weighted(z.T, back, of_text)) / 2

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
+from asclip.pretrain.scale import check_positive
 from asclip.pretrain.terms import Relation, contrast, owners, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -141,6 +142,10 @@ class Mgca(nn.Module):
             raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
         if weights not in ("pooled", "uniform"):
             raise ModelError(f"weights must be 'pooled' or 'uniform', got {weights!r}")
+        check_positive(
+            temperature=temperature, token_temperature=token_temperature,
+            prototype_temperature=prototype_temperature, epsilon=epsilon,
+        )  # fmt: skip
         self.prototypes = nn.Parameter(torch.randn(prototypes, width) / math.sqrt(width))
         self.temperature, self.token_temperature = temperature, token_temperature
         self.prototype_temperature, self.epsilon = prototype_temperature, epsilon
@@ -152,6 +157,11 @@ class Mgca(nn.Module):
             {"image.pooled", "image.local", "text.pooled", "text.local"}
             | relation_needs(same_text, same_patient)
         )
+
+    @property
+    def scale(self) -> float:
+        """What cosines of the instance term are multiplied with."""
+        return 1 / self.temperature
 
     def _some(
         self, patches: Tensor, words: Tensor, valid: Tensor, image: Tensor, text: Tensor

@@ -32,16 +32,8 @@ from torch.nn import functional as F
 
 from asclip.errors import ModelError
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.terms import (
-    Relation,
-    by_study,
-    contrast,
-    log_scale,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.terms import Relation, by_study, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 HIDDEN = -1e4
@@ -74,7 +66,7 @@ def match(decoded: Tensor, truth: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(found)).to(decoded.device)
 
 
-class Prior(nn.Module):
+class Prior(Scaled):
     """PRIOR's objective for towers of `width` D and patches of `pixels` P numbers (stage 3)."""
 
     def __init__(
@@ -195,7 +187,7 @@ class Prior(nn.Module):
         said, _ = by_study(facts.targets["text"], facts, len(regions))
         mixed = sentences if self.stage == 1 else self.look_up(sentences)
         pairs = self._relation(facts, said, valid)
-        report, scale = self.report(mixed, valid), scale_of(self.log_scale)
+        report, scale = self.report(mixed, valid), self.scale
         logits = scale * unit(pair.image.pooled) @ unit(report[pairs.texts]).T
         parts = {"global": torch.stack(contrast(logits, pairs)).mean()}
         seen, found = self.attend(regions, mixed, valid)

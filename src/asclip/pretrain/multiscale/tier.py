@@ -16,19 +16,12 @@ Differs  padding counts neither as words nor in the softmax over words (`variant
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
-from asclip.pretrain.terms import (
-    contrast,
-    log_scale,
-    owners,
-    relation,
-    relation_needs,
-    scale_of,
-    unit,
-)
+from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.terms import contrast, owners, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 HIDDEN = -1e4
@@ -52,7 +45,7 @@ def spread(regions: Tensor, words: Tensor, valid: Tensor) -> tuple[Tensor, Tenso
     return of_words.sum(1) / valid.sum(1).clamp(min=1), of_regions.mean(1)
 
 
-class Tier(nn.Module):
+class Tier(Scaled):
     """TIER's objective: CLIP's, and two entropies of each text with its own image."""
 
     def __init__(
@@ -101,7 +94,7 @@ class Tier(nn.Module):
         pairs = relation(
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )
-        scale = scale_of(self.log_scale)
+        scale = self.scale
         logits = scale * unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
         clip = torch.stack(contrast(logits, pairs)).mean()
         of_words, of_regions = self.entropies(pair, facts)
