@@ -86,7 +86,8 @@ def test_example_of_each_command_is_accepted(stand_in: Stand) -> None:
     stand_in("asclip.recipes.difference", "difference", nothing)
     stand_in("asclip.card", "write_difference", Path("diff.html"))
     stand_in("asclip.phantom.challenges", "write", NAMES=("normals",))
-    stand_in("asclip.recipes.compare", "compare", {"table": []}, LEFT_OUT={})
+    stand_in("asclip.recipes.compare", "compare", {"table": []})
+    stand_in("asclip.recipes.equal", "settings", LEFT_OUT={})
     stand_in("asclip.recipes.adaptation", "adapt", [], records=list, table=list, last=list)
     judged = SimpleNamespace(scores=[], subgroups=[], warnings=[], facts={})
     stand_in("asclip.recipes.trust", "trust", judged)
@@ -104,7 +105,8 @@ def _parameters() -> dict[str, Any]:
 
 def test_compare_passes_its_options_on(stand_in: Stand) -> None:
     stand_in("asclip.recipes", "pretrain", RECIPES={"clip": None, "sat": None, "locked": None})
-    calls = stand_in("asclip.recipes.compare", "compare", {"table": []}, LEFT_OUT={"locked": "no"})
+    calls = stand_in("asclip.recipes.compare", "compare", {"table": []})
+    stand_in("asclip.recipes.equal", "settings", LEFT_OUT={"locked": "no"})
     words = ["--challenges", "normals, unpaired", "--seeds", "3,1", "--steps", "7", "--out", "o"]
     assert cli.main(["compare", *words]) == 0
     ((place, methods, names), options) = calls[0]

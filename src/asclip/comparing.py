@@ -43,8 +43,8 @@ def compare(
     """Train methods side by side on challenges whose truth is known; one table with intervals."""
     from asclip.phantom.challenges import NAMES
     from asclip.recipes import RECIPES
-    from asclip.recipes.compare import LEFT_OUT
     from asclip.recipes.compare import compare as run
+    from asclip.recipes.equal import LEFT_OUT
 
     names = [name.strip() for name in challenges.split(",") if name.strip()] or NAMES
     found = run(

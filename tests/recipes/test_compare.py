@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from asclip.errors import DataError, ModelError
-from asclip.recipes.compare import baseline, compare
+from asclip.recipes.compare import compare
+from asclip.recipes.equal import baseline
 from asclip.recipes.paired import difference
 
 FEW = {"studies": 70, "size": 32, "equal": {"steps": 3, "batch": 8}, "by": "steps"}

@@ -40,34 +40,12 @@ from asclip.errors import AsclipError, DataError
 from asclip.files.preprocessing import Preprocessing
 from asclip.metrics.bootstrap import percentile_interval
 from asclip.phantom import challenges
+from asclip.recipes.equal import BASELINE, BY, EQUAL, baseline, settings
 from asclip.recipes.evaluation import Encodings
-from asclip.recipes.options import choose, parameters
 from asclip.recipes.paired import folder_of, rows
 from asclip.recipes.pretraining import load, operations, pretrain
 from asclip.tasks.measures import measure
 
-EQUAL: dict[str, Any] = {
-    "image_tower": "micro",
-    "text_tower": "words",
-    "batch": 64,
-    "steps": 300,
-    "lr": 2e-3,
-    "evaluations": 1,
-    "precision": "auto",
-}
-BASELINE = "clip"
-BY = ("compute", "steps")
-TEXTS = ("texts", "per_study", "whole")  # what a study's report brings to a batch
-# Recipes that the equal settings would make into something else, and why.
-LEFT_OUT = {
-    "supervised": "learns labels and answers no prompt",
-    "locked": "is about packaged towers, and here all methods have the same",
-    "m-flag": "is about a frozen language model, and here all methods have the same tower",
-    "clip-reports": "is clip:texts=report, which is run as a baseline",
-    "clip-few": "is clip with the settings that all methods have here",
-    "kad-knowledge": "learns from an ontology, not from studies",
-    "ct-clip": "is clip with a tower for volumes, and here all methods have the same",
-}
 RESAMPLES = 1000
 
 
@@ -113,21 +91,6 @@ def compare(
     return result
 
 
-def baseline(method: str, common: dict[str, Any] = EQUAL) -> str:
-    """Plain CLIP with the texts that `method` brings to a batch; of plain CLIP itself `clip`.
-
-    >>> baseline("gloria"), baseline("clip:texts=report")
-    ('clip:texts=sentence', 'clip')
-    """
-    recipe, given = _settings(method, common, 0)
-    if recipe == BASELINE:
-        return BASELINE
-    own, plain = choose(recipe, given)[0], choose(BASELINE, {})[0]
-    read = {"sentences": TEXTS, "mixed": ("texts", "whole")}.get(own.texts, ("texts",))
-    changed = [f"{k}={getattr(own, k)}" for k in read if getattr(own, k) != getattr(plain, k)]
-    return f"{BASELINE}:{','.join(changed)}" if changed else BASELINE
-
-
 Task = tuple[str, str, int]  # challenge, method, seed
 
 
@@ -150,23 +113,6 @@ def _begin(threads: int) -> None:
     keep_freed_memory()
 
 
-def _settings(method: str, common: dict[str, Any], seed: int) -> tuple[str, dict[str, Any]]:
-    """The recipe of a method and what it is given."""
-    recipe, _, changed = method.partition(":")
-    if recipe in LEFT_OUT:
-        raise DataError(f"{recipe} cannot be compared: it {LEFT_OUT[recipe]}")
-    own: dict[str, Any] = {}
-    for part in changed.split(","):
-        key, _, value = part.partition("=")
-        own |= {key: value} if key else {}
-    known = parameters(recipe)
-    for key in own:
-        if key.replace("-", "_") not in known:
-            raise DataError(f"{method}: recipe {recipe} has no parameter {key!r}")
-    given = {key: value for key, value in common.items() if key in known}
-    return recipe, given | {"seed": seed} | own
-
-
 def _hospital(out: Path, name: str, seed: int, studies: int, size: int) -> Path:
     """The challenge on disk, ingested; its folder."""
     folder = _place(out, name, seed)
@@ -183,7 +129,7 @@ def _place(out: Path, name: str, seed: int) -> Path:
 def _given(out: Path, common: dict[str, Any], first: int, task: Task) -> tuple[str, dict[str, Any]]:
     """The recipe of a run and all that it is given, steps included."""
     name, method, seed = task
-    recipe, given = _settings(method, common, seed)
+    recipe, given = settings(method, common, seed)
     known = _place(out, name, seed) / "knowledge.json"
     given |= {"knowledge": str(known)} if known.exists() and "knowledge" not in given else {}
     if common["equal"] == "compute" and method != BASELINE and "steps=" not in method:
@@ -198,7 +144,7 @@ def _cost(out: Path, common: dict[str, Any], task: Task) -> float:
     """Operations of a step; counted once, on the hospital of the first seed."""
     name, method, seed = task
     path = out / "operations" / name / f"{method.replace(':', '-').replace('=', '-')}.json"
-    recipe, given = _settings(method, common, seed)
+    recipe, given = settings(method, common, seed)
     if path.exists():
         known = json.loads(path.read_text())
         if known["given"] == given:

@@ -161,7 +161,6 @@ class _Shown:
                 test, metric, self.by_label(values), ["no study with this finding has a box"] * len(
                     self.asked.labels
                 ), resamples=self.resamples, chance=mean_of_defined(self.by_label(random)),
-                names=self.asked.labels,  # a case has the finding: there is no truth to be scarce
             )  # fmt: skip
         return scores
 

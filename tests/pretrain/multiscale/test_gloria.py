@@ -132,6 +132,12 @@ def test_an_image_without_regions_is_refused() -> None:
         local_similarity(regions[:, :0], words, valid)
 
 
+@pytest.mark.parametrize("wrong", [{"sharpness": 0.0}, {"sharpness": -1.0}, {"emphasis": 0.0}])
+def test_what_a_softmax_divides_by_must_be_positive(wrong: dict[str, float]) -> None:
+    with pytest.raises(ModelError, match=f"{next(iter(wrong))} must be a positive number"):
+        Gloria(**wrong)  # pyright: ignore[reportArgumentType]
+
+
 def test_padding_changes_nothing() -> None:
     regions, words, valid = vectors()
     longer = torch.cat([words, torch.full((5, 3, 6), 9.0)], 1)

@@ -21,10 +21,10 @@ Differs  prototypes are compared by cosine with a learned scale against all untr
          wordings, see kad.py (published: `ask="definitions"`); where they ask, a finding that fewer
          than 5 training reports deny is absent where a report is silent of it. Each of the two
          decoders has 1 layer (published: 4): on 600 phantom studies 1 and 2 are alike, and places
-         are many. The
-         paper has no global contrast (`clip_weight=0`), which leaves the pooled vectors untrained;
-         `score` adds its logit, see asking.py (published: `answer="query"`). The streams are said
-         to hold one thing each; tasks/leakage.py measures it, and on phantoms each holds both
+         are many. The paper has no global contrast (`clip_weight=0`), which leaves the pooled
+         vectors untrained; `score` adds its logit, see asking.py (published: `answer="query"`). The
+         streams are said to hold one thing each; tasks/leakage.py measures it, and on phantoms each
+         holds both
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from asclip.data.leakage import in_both
 from asclip.data.prompts import PromptSet
 from asclip.errors import DataError, LeakageError, nearest
 from asclip.metrics.classification import auroc
@@ -61,11 +62,11 @@ class ConceptBottleneck:
             LeakageError: a patient is in both.
             DataError: neither knows the target.
         """
-        shared = set(train.studies["patient"]) & set(validation.studies["patient"])
+        shared = in_both(train.studies["patient"], validation.studies["patient"])
         if shared:
             raise LeakageError(
                 "a bottleneck must be chosen on other patients than it is fitted on; "
-                f"{len(shared)} are in both; pass two splits of one data set"
+                f"{shared} are in both; pass two splits of one data set"
             )
         truth = truth_of(self.target, train)
         held_out = _truth(self.target, validation, truth.labels)

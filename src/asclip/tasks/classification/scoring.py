@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from asclip.data.leakage import in_both
 from asclip.errors import DataError, LeakageError
 from asclip.metrics import classification
 from asclip.metrics.bootstrap import (
@@ -117,10 +118,10 @@ def evaluate_decisions(
 
 def check_apart(predictions: Predictions, validation: Predictions) -> None:
     """Refuse validation predictions of the same patients, or of other labels."""
-    shared = set(predictions.patient) & set(validation.patient)
+    shared = in_both(predictions.patient, validation.patient)
     if shared:
         raise LeakageError(
-            f"thresholds must be chosen on other patients than those scored; {len(shared)} are in "
+            f"thresholds must be chosen on other patients than those scored; {shared} are in "
             "both predictions; pass the predictions of the validation split"
         )
     if predictions.labels != validation.labels:

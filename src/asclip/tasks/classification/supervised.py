@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from asclip.data.leakage import in_both
 from asclip.data.prompts import PromptSet
 from asclip.errors import LeakageError, ModelError
 from asclip.metrics.classification import auroc
@@ -85,10 +86,10 @@ class Probe:
             LeakageError: a patient is in both.
             DataError: neither knows the target.
         """
-        shared = set(train.studies["patient"]) & set(validation.studies["patient"])
+        shared = in_both(train.studies["patient"], validation.studies["patient"])
         if shared:
             raise LeakageError(
-                f"a probe must be chosen on other patients than it is fitted on; {len(shared)} are "
+                f"a probe must be chosen on other patients than it is fitted on; {shared} are "
                 "in both; pass two splits of one data set"
             )
         truth = truth_of(self.target, train)
