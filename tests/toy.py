@@ -205,6 +205,7 @@ def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch
         "holes": torch.rand(studies, 4, generator=g).argsort(1) < 2,
         "words": torch.randint(1, 11, (studies, 4), generator=g),
         "gaps": gapped.mask & (torch.arange(4) % 2 == 0),
+        "weight": 0.5 + torch.rand(studies, 4, generator=torch.Generator().manual_seed(seed)),
         "meta": truth(studies, 3),
         "group:sex": torch.arange(studies) % 5 % 3 - 1,
     }

@@ -161,6 +161,7 @@ class Facts:
     change         [B, F] float32 against the prior: 1 worse, 0 the same, -1 better, NaN not stated
     patches, holes [B, N, P] float32, [B, N] bool: what "masked" hides, N in rows of the local grid
     words, gaps    [B, T] int64, [B, T] bool: what "gapped" hides
+    weight         [B, T] float32, what each word weighs where gaps go by entities
     meta           [B, E] float32, age, sex, site ... as numbers, NaN where unknown
     group:NAME     [B] int64, the group of a column (sex, age:40:65) that a study is of, -1 unknown
     """

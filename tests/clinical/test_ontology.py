@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from asclip.clinical.bank import anatomies, findings
-from asclip.clinical.ontology import Ontology, built_in, load
+from asclip.clinical.ontology import CATALOGUE, Ontology, built_in, load, nearness
 from asclip.errors import DataError
 
 CSV = """source,relation,target
@@ -127,3 +127,27 @@ def test_the_built_in_graph_joins_every_finding() -> None:
     kinds = graph.similarity(["pneumonia", "consolidation", "drusen"], "wu-palmer")
     assert kinds[0, 1] > kinds[0, 2] == 0
     assert graph.find("Enlarged heart") == ["cardiomegaly"]
+
+
+def test_nearness_is_that_of_the_graph_and_knows_synonyms(tmp_path: Path) -> None:
+    path = tmp_path / "animals.csv"
+    path.write_text(CSV)
+    found = nearness(["cat", "Hounds", "poodle", "stone", "star"], str(path))
+    d = np.array([[0, 2, 3], [2, 0, 1], [3, 1, 0]])
+    np.testing.assert_allclose(found[:3, :3], np.exp(-d), rtol=1e-6)
+    np.testing.assert_array_equal(found[3:], np.eye(5)[3:])  # alone, and not known
+    np.testing.assert_array_equal(found, found.T)
+
+
+def test_nearness_of_findings_that_an_ontology_does_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "animals.csv"
+    path.write_text(CSV)
+    with pytest.raises(DataError, match=r"must know the findings .* none of pneumonia"):
+        nearness(["pneumonia", "mass"], str(path))
+    assert nearness([], str(path)).shape == (0, 0)
+
+
+def test_every_finding_of_the_catalogue_is_near_itself_and_less_near_others() -> None:
+    found = nearness(list(findings()), CATALOGUE)
+    np.testing.assert_array_equal(np.diag(found), 1.0)
+    assert found[~np.eye(len(found), dtype=bool)].max() == pytest.approx(np.exp(-1))

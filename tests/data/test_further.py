@@ -12,6 +12,7 @@ import torch
 
 from asclip.data.batches import Batches, Features, Sampling
 from asclip.data.dataset import Dataset
+from asclip.data.entities import Marks
 from asclip.data.facts import Knowledge
 from asclip.data.further import Further, prior_studies, second_texts
 from asclip.data.texts import pieces
@@ -315,6 +316,29 @@ def test_gaps_hide_words_behind_the_mask_token(data: Dataset) -> None:
             start, stop = batches.starts[number : number + 2]
             assert np.array_equal(words[row][gapped.mask[row]].numpy(), batches.ids[start:stop])
     assert 0.4 < hidden / seen < 0.6
+
+
+def test_gaps_by_marks_hide_whole_words_with_their_chance(data: Dataset) -> None:
+    def known(number: int) -> Marks:
+        chance = np.array([1.0, 1.0, 0.0, 0.5, 0.5] + [0.0] * 60, np.float32)
+        first = np.array([0, 1, 2, 3, 3, *range(5, 65)])
+        return Marks(chance, first, np.full(65, 0.5 + number, np.float32))
+
+    batches = make(data, marks=known)
+    fate = []
+    for step in range(2 * batches.per_epoch):
+        targets = batches.at(step).facts.targets
+        gaps, weight = targets["gaps"], targets["weight"]
+        some = tokens(batches.at(step), "gapped").mask[:, :5].all(1)
+        assert gaps[some, :2].all()
+        assert not gaps[:, 2].any()
+        assert not gaps[:, 5:].any()
+        assert torch.equal(gaps[some, 3], gaps[some, 4])
+        fate += gaps[some, 3].tolist()
+        numbers = batches.pieces.whole[targets["study"]]
+        expected = np.where(numbers >= 0, numbers + 0.5, 0.0)
+        np.testing.assert_allclose(weight, np.repeat(expected[:, None], gaps.shape[1], 1))
+    assert 0 < sum(fate) < len(fate)
 
 
 def test_a_study_without_a_text_has_no_words(data: Dataset) -> None:

@@ -15,6 +15,8 @@ from asclip.clinical.graph import IS_A, Edge, check, known, read
 from asclip.clinical.wordings import compiled
 from asclip.errors import DataError
 
+CATALOGUE = "catalogue"  # in place of a file: the packaged ontology
+
 
 class Ontology:
     """Nodes with synonyms and edges (source, relation, target), checked.
@@ -47,6 +49,24 @@ class Ontology:
         ['pleural effusion', 'cardiomegaly']
         """
         return list(dict.fromkeys(node for node, _, _ in self._wordings.find(text.lower())))
+
+    def named(self, text: str) -> str:
+        """The node of which `text` is, as a whole, the name or a synonym; "" if there is none.
+
+        >>> built_in().named("Pleural effusions"), built_in().named("no effusion")
+        ('pleural effusion', '')
+        """
+        whole = text.lower().strip()
+        found = self._wordings.find(whole)
+        return found[0][0] if [span[1:] for span in found] == [(0, len(whole))] else ""
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Start and end of the characters that name a node in `text`, in order.
+
+        >>> built_in().spans("no pleural effusion")
+        [(3, 19)]
+        """
+        return [(start, end) for _, start, end in self._wordings.find(text.lower())]
 
     def ancestors(self, node: str) -> list[str]:
         """What `node` is a kind of, nearest first.
@@ -148,3 +168,28 @@ def built_in() -> Ontology:
     with (DATA / "relations.csv").open(encoding="utf-8", newline="") as file:
         edges += [(row["source"], row["relation"], row["target"]) for row in csv.DictReader(file)]
     return Ontology(nodes, edges, "relations.csv")
+
+
+def nearness(names: Sequence[str], source: str) -> np.ndarray:
+    """[F, F] float32: exp(-distance) between findings in `catalogue`, or in an ontology's file.
+
+    A name that is no node is looked for among the synonyms; one that is not there either is near
+    to itself alone, as a label column may be that no ontology knows.
+
+    Raises:
+        DataError: the ontology knows none of the names, or cannot be read.
+
+    >>> nearness(["pneumonia", "consolidation", "my finding"], "catalogue").round(2).tolist()
+    [[1.0, 0.3700000047683716, 0.0], [0.3700000047683716, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    graph = built_in() if source == CATALOGUE else load(source)
+    nodes = [name if name in graph.nodes else graph.named(name) for name in names]
+    some = [index for index, node in enumerate(nodes) if node]
+    if names and not some:
+        raise DataError(
+            f"{Path(source).name} must know the findings of the data set; it has none of "
+            f"{', '.join(names[:8])}; name its nodes, or their synonyms, as these are"
+        )
+    matrix = np.eye(len(names), dtype=np.float32)
+    matrix[np.ix_(some, some)] = graph.similarity([nodes[index] for index in some])
+    return matrix

@@ -22,12 +22,11 @@ import numpy as np
 import torch
 
 from asclip.clinical.bank import anatomies, findings
-from asclip.clinical.ontology import Ontology, built_in, load
+from asclip.clinical.ontology import CATALOGUE, Ontology, built_in, load
 from asclip.data.concepts import concepts
 from asclip.errors import DataError
 from asclip.types import Batch, Facts, Tokens
 
-CATALOGUE = "catalogue"  # in place of a file: the packaged ontology
 HELD_OUT = 5  # every fifth synonym, of concepts that are defined, is kept for validation
 SPOKEN = {"is_a": "is a kind of", "located_in": "lies in", "sign_of": "is a sign of"}
 

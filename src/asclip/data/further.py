@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from asclip.data.dataset import Dataset
+from asclip.data.entities import Marks
 from asclip.data.signals import NONE, Signals
 from asclip.data.texts import Pieces, same
 from asclip.errors import DataError, ModelError
@@ -34,8 +35,9 @@ class Further:
     `grid` is that of the image tower's local vectors: (rows, columns), of volumes with the slices
     first; `mask` the id of the token that
     stands for a hidden word, `holes` and `gaps` the hidden shares of patches and words, `longest`
-    the number of tokens of the longest text. `wordings` [F] counts the rows of the knowledge stream
-    "queries" that ask for each finding.
+    the number of tokens of the longest text. `marks` gives a text's number where the gaps are
+    those of `entities`. `wordings` [F] counts the rows of the knowledge stream "queries" that ask
+    for each finding.
     """
 
     needs: frozenset[str]
@@ -51,10 +53,13 @@ class Further:
     longest: int = 1
     holes: float = 0.75
     gaps: float = 0.5
+    marks: Callable[[int], Marks] | None = None
 
     def wants(self, stream: str) -> bool:
         """True if a stream, or a fact that comes with it, is needed."""
-        facts = {"masked": ("patches", "holes"), "gapped": ("words", "gaps")}.get(stream, ())
+        facts = {"masked": ("patches", "holes"), "gapped": ("words", "gaps", "weight")}.get(
+            stream, ()
+        )
         facts = (*facts, f"has_{stream}")
         return any(need.partition(".")[0] == stream for need in self.needs) or any(
             f"facts.{fact}" in self.needs for fact in facts
@@ -95,7 +100,7 @@ class Further:
             order = rng.random((len(rows), regions)).argsort(1)
             drawn["holes"] = order < round(self.holes * regions)
         if self.wants("gapped"):
-            drawn["gaps"] = rng.random((len(rows), self.longest)) < self.gaps
+            drawn["gaps"] = rng.random((len(rows), self.longest))
         return drawn
 
     def add(
@@ -183,9 +188,27 @@ class Further:
         words = ids.masked_fill(~mask, 0)
         if "gaps" not in drawn:
             return said, {"words": words}
-        gaps = torch.from_numpy(drawn["gaps"]) & mask & torch.from_numpy(whole >= 0)[:, None]
+        extra = {"words": words}
+        chance, number = self.gaps, drawn["gaps"]
+        if self.marks is not None:
+            chance, first, extra["weight"] = self._marked(whole)
+            number = np.take_along_axis(number, first, 1)  # the pieces of a word share its fate
+        gaps = torch.from_numpy(number < chance) & mask & torch.from_numpy(whole >= 0)[:, None]
         said["gapped"] = Tokens(ids.masked_fill(gaps, self.mask), mask)
-        return said, {"words": words, "gaps": gaps}
+        return said, extra | {"gaps": gaps}
+
+    def _marked(self, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray, Tensor]:
+        """Chance, first token of the word and weight of every token of a batch, each [B, T]."""
+        shape = (len(whole), self.longest)
+        chance, weight = np.zeros(shape, np.float32), torch.zeros(shape)
+        first = np.tile(np.arange(self.longest), (len(whole), 1))
+        for row, text in enumerate(whole):
+            if text >= 0 and self.marks is not None:
+                known = self.marks(int(text))
+                kept = slice(min(len(known.chance), self.longest))
+                chance[row, kept], first[row, kept] = known.chance[kept], known.first[kept]
+                weight[row, kept] = torch.from_numpy(known.weight[kept])
+        return chance, first, weight
 
 
 def second_texts(part: Dataset, pieces: Pieces) -> tuple[np.ndarray, ...]:

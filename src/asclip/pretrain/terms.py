@@ -208,6 +208,12 @@ def patch_error(
     return each.sum() / holes.sum().clamp(min=1)
 
 
+def word_error(logits: Tensor, words: Tensor, weight: Tensor) -> Tensor:
+    """Mean cross-entropy of logits [B, T, V], weighted [B, T]; 0 if nothing weighs."""
+    each = F.cross_entropy(logits.transpose(1, 2), words, reduction="none")
+    return (each * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
 def some_visible(holes: Tensor) -> Tensor:
     """What may be looked at [B, N]: visible patches, or all where every one is hidden."""
     return ~holes | holes.all(1, keepdim=True)

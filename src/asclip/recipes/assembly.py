@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 
 from asclip.data.batches import Batches, Features, Sampling
 from asclip.data.dataset import Dataset
+from asclip.data.entities import Marks, Place, marks
 from asclip.data.facts import Knowledge
 from asclip.data.further import Further, prior_studies, second_texts
 from asclip.data.mining import mine
@@ -129,7 +130,7 @@ def _features(
 
 def _measured(
     name: str, encoder: DualEncoder, knowledge: Knowledge, tokenizer: Tokenizer
-) -> dict[str, int | tuple[int, ...]]:
+) -> dict[str, Any]:
     """Those parameters of the recipe that the towers and the data set decide; see `FROM_DATA`."""
     image = encoder.image
     patch = [length // count for length, count in zip(image.config.size, image.grid, strict=True)]
@@ -139,6 +140,7 @@ def _measured(
         "pixels": image.config.channels * math.prod(patch),
         "vocabulary": tokenizer.vocabulary,
         "count": len(knowledge.columns),
+        "findings": knowledge.findings,
     }
     return {key: values[key] for key in FROM_DATA if key in parameters(name)}
 
@@ -149,6 +151,7 @@ def _further(
     """The further streams and facts of one side."""
     longest = model.encoder.text.config.max_tokens
     encode = partial(model.tokenizer.encode, max_length=longest)
+    places = partial(model.tokenizer.places, max_length=longest)
     studies, of_texts = knowledge.of(part, texts)
     further = Further(knowledge.needs, studies, of_texts)
     whole = [texts.texts[w] for w in texts.whole if w >= 0]
@@ -165,7 +168,21 @@ def _further(
         longest=encode(whole).ids.shape[1] if words else 1,
         holes=settings.holes,
         gaps=settings.gaps,
+        marks=_marks(places, texts, settings.gaps) if knowledge.reads("weight") else None,
     )
+
+
+def _marks(
+    places: Callable[[str], list[Place]], texts: Pieces, gaps: float
+) -> Callable[[int], Marks]:
+    """The marks of a text by its number; each is read once."""
+
+    @cache
+    def of(number: int) -> Marks:
+        text = texts.texts[number]
+        return marks(text, places(text), gaps)
+
+    return of
 
 
 def size(run: Run) -> str:

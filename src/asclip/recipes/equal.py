@@ -29,6 +29,8 @@ LEFT_OUT = {
     "m-flag": "is about a frozen language model, and here all methods have the same tower",
     "clip-reports": "is clip:texts=report, which is run as a baseline",
     "clip-few": "is clip with the settings that all methods have here",
+    "mrm": "restores what is hidden and compares no image with a text",
+    "ecamp": "restores what is hidden and compares no image with a text",
     "kad-knowledge": "learns from an ontology, not from studies",
     "ct-clip": "is clip with a tower for volumes, and here all methods have the same",
 }

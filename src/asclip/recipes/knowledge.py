@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import torch
 from torch import nn
 
+from asclip.clinical.ontology import CATALOGUE, nearness
 from asclip.pretrain.knowledge.concepts import Concepts
 from asclip.pretrain.knowledge.descriptions import Descriptions
 from asclip.pretrain.knowledge.kad import Kad
@@ -37,6 +39,8 @@ OWN = {
     "query_weight": "weight of the disease query network beside the contrast",
     "orthogonal_weight": "weight of the orthogonality of the image vectors",
     "off_weight": "weight of their products beside their lengths, in that orthogonality",
+    "ontology": "catalogue, none (findings are the same or have nothing in common) or a file of it",
+    "findings": "names of the findings that are learned from",
     "near_by": "findings or report: what tells how near two studies are",
     "strength": "how much less a near negative weighs, 0 (as in clip) to 1",
     "unknown": "a finding that is not stated is neutral or negative",
@@ -161,14 +165,18 @@ def kobo(
     settings: Settings = SENTENCES,
     labels: tuple[str, ...] = (),
     *,
+    findings: tuple[str, ...] = (),
+    ontology: str = CATALOGUE,
     near_by: str = "findings",
     strength: float = 1.0,
     temperature: float = 0.07,
     same_text: str = "positive",
     same_patient: str = "negative",
 ) -> nn.Module:
-    """KoBo: negatives that state the same weigh less."""
+    """KoBo: negatives that state the same, or what is near it in an ontology, weigh less."""
+    read = near_by == "findings" and ontology != "none"
     return Kobo(
+        ontology=torch.from_numpy(nearness(findings, ontology)) if read else None,
         near_by=near_by,
         strength=strength,
         temperature=temperature,

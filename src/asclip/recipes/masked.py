@@ -16,6 +16,7 @@ from asclip.train.settings import Settings
 SENTENCES = replace(Settings(), batch=64, per_study=6, whole=0.3)
 REPORTS = replace(Settings(), texts="report")
 HALVES = replace(REPORTS, holes=0.5)
+ENTITIES = replace(REPORTS, gaps=0.75)
 
 OWN: dict[str, str] = {
     "heads": "attention heads of the objective's own decoder; the width is a multiple of it",
@@ -25,7 +26,6 @@ OWN: dict[str, str] = {
     "vocabulary": "number of token ids",
     "layers": "layers of the objective's own decoder",
     "restore_weight": "weight of restored patches beside the contrast",
-    "rebalance": "0 = every hidden word alike; 1 = a word's weight over its count in the batch",
     "normalise": "hidden patches to mean 0 and variance 1 before they are restored",
     "patches_weight": "weight of restored patches beside the words",
 }
@@ -84,23 +84,21 @@ def maco(
 
 
 def ecamp(
-    settings: Settings = REPORTS,
+    settings: Settings = ENTITIES,
     labels: tuple[str, ...] = (),
     *,
     pixels: int = 256,
     vocabulary: int = 4096,
-    rebalance: float = 0.5,
     layers: int = 1,
     heads: int = 4,
     patches_weight: float = 1.0,
     words_weight: float = 1.0,
 ) -> nn.Module:
-    """ECAMP: masked records in which rare words weigh more and patches see the text."""
+    """ECAMP: masked records whose gaps fall around entities and whose patches see the text."""
     return Ecamp(
         settings.width,
         pixels=pixels,
         vocabulary=vocabulary,
-        rebalance=rebalance,
         layers=layers,
         heads=heads,
         image_weight=patches_weight,

@@ -16,7 +16,7 @@ from asclip.train.settings import Settings
 FAMILIES = (methods, multiscale, masked, data_efficient, knowledge, frontier, fair)
 RECIPES = {name: make for family in FAMILIES for name, make in family.RECIPES.items()}
 OWN = {key: text for family in reversed(FAMILIES) for key, text in family.OWN.items()}
-FROM_DATA = ("regions", "grid", "pixels", "vocabulary", "count")
+FROM_DATA = ("regions", "grid", "pixels", "vocabulary", "count", "findings")
 """Parameters that the towers and the data decide; they are recorded, and cannot be given."""
 
 

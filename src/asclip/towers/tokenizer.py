@@ -68,8 +68,7 @@ class Tokenizer:
         ids = torch.full((len(rows), longest), self.pad, dtype=torch.int64)
         mask = torch.zeros((len(rows), longest), dtype=torch.bool)
         for index, row in enumerate(rows):
-            if len(row) > longest:
-                row = row[: longest - 1] + row[-1:] if self._ends else row[:longest]
+            row = self._cut(row, longest)
             ids[index, : len(row)] = torch.as_tensor(row)
             mask[index, : len(row)] = True
         return Tokens(ids, mask)
@@ -78,6 +77,22 @@ class Tokenizer:
         """The tokens of one text, as strings, in the order of the local vectors."""
         ids = self.encode([text], max_length=max_length).ids[0].tolist()
         return [self.core.id_to_token(number) or UNKNOWN for number in ids]
+
+    def places(self, text: str, *, max_length: int = 96) -> list[tuple[int, int, int]]:
+        """(start, end, word) of each token that `encode` gives: its characters, its word's number.
+
+        The word of a special token is -1.
+        """
+        coded = self.core.encode(text)
+        words = [-1 if word is None else word for word in coded.word_ids]
+        found = [(a, b, word) for (a, b), word in zip(coded.offsets, words, strict=True)]
+        return self._cut(found or [(0, 0, -1)], max_length)
+
+    def _cut(self, row: list[Any], longest: int) -> list[Any]:
+        """The first `longest` tokens; the last of them is [SEP] where the row ends with it."""
+        if len(row) <= longest:
+            return row
+        return row[: longest - 1] + row[-1:] if self._ends else row[:longest]
 
     def save(self, path: str | Path) -> None:
         """Write one tokenizer.json."""

@@ -43,7 +43,7 @@ class Settings:
         knowledge: JSON file of names and definitions; "" = the clinical catalogue.
         order: the fact that tells which of a patient's studies came first; "" = a known name.
         holes: share of an image's patches that masked methods hide.
-        gaps: share of a text's words that they hide.
+        gaps: share of a text's words that they hide; ecamp more of them around entities.
         max_tokens: longer texts are cut.
         batch: studies in a step, over all processes.
         chunk: studies encoded at once; 0 = the whole batch (plain step), else the cached step.

@@ -12,10 +12,9 @@ Takes    image.pooled [B, D], text.pooled [M, D], facts.findings [B, F] and fact
 Gives    total; parts image_to_text, text_to_image, weight (mean of the negatives), scale
 Equals   clip.py when strength = 0, or when nothing is stated
 Differs  the paper's repository has no code; only its idea of weighing noisy negatives by knowledge
-         and of telling negations apart is here, with what a report states in place of embeddings of
-         a knowledge graph. The recipe gives no `ontology`, so that A is the identity: findings are
-         the same or have nothing in common. Its prototypes are left out. A negative of weight 0
-         leaves the sum.
+         and of telling negations apart is here, with what a report states, and exp(-distance) in
+         an ontology for A, in place of embeddings of a knowledge graph. Its prototypes are left
+         out. A negative of weight 0 leaves the sum.
 """
 
 from __future__ import annotations

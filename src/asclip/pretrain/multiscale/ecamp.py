@@ -1,23 +1,24 @@
-"""Masked records: hidden words weigh by their rarity, patches see the text.
+"""Masked records whose gaps fall around entities, and whose patches see the text.
 
     L = image_weight mean_{hidden n} |P g(h_n + A t, visible) - x_n|^2 / P'
-      + text_weight sum_{hidden t} a_t CE(V f(w_t, image), word_t) / sum a_t
-    a_t = (times that word is hidden in the batch)^-rebalance
+      + text_weight sum_{hidden t} a_t CE(V f(w_t, image), word_t) / sum_{hidden t} a_t
 
 h, w: local vectors of the image with holes and of the text with gaps; t: the whole text with gaps.
-f looks at two scales of the image at once: its visible patches and its pooled vector.
+f looks at two scales of the image at once: its visible patches and its pooled vector. Which words
+are hidden, and a_t, which is small for empty phrases and large for the words before an entity, is
+the data's part: data/entities.py.
 
 Paper    ECAMP, Wang et al. 2023, arXiv:2312.13316
 Takes    masked.pooled [B, D], masked.local [B, N, D], gapped.pooled [B, D], gapped.local [B, T, D];
-         facts.patches [B, N, P'], facts.holes [B, N], facts.words and facts.gaps [B, T]
+         facts.patches [B, N, P'], facts.holes [B, N], facts.words, facts.gaps and facts.weight
+         [B, T]
 Gives    total; parts image, words, hit (share of hidden words that are found)
-Equals   masked language modelling that sees the image, with rebalance = 0
-Differs  every word is hidden with the same chance, `gaps`; the paper hides 75 % of the entities and
-         keeps two words on either side of them. Descriptors weigh like other words (paper: 0.05)
-         and the report is as it was written (paper: distilled by a language model in 80 % of the
-         steps). The paper balances entities by how often they occur, by a factor of its own; here
-         it is the batch's count to the power -rebalance, of every word. Its several levels of the
-         image encoder are two here; its patches of twice the resolution are what the data gives.
+Equals   masked language modelling that sees the image, where all words weigh alike
+Differs  the authors' code counts every word, hidden or not, and padding; here hidden ones count.
+         The report is as it was written (paper: in 80 % of the steps with what a language model
+         distilled from it). Its several levels of the image encoder are two here; its patches of
+         twice the resolution are what the data gives. Nothing here compares images with texts: a
+         zero-shot score needs another objective after it.
 """
 
 from __future__ import annotations
@@ -27,20 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.terms import patch_error, some_visible
+from asclip.pretrain.terms import patch_error, some_visible, word_error
 from asclip.types import Encoded, Facts, Loss, Pair
-
-
-def token_weights(words: Tensor, gaps: Tensor, *, vocabulary: int, rebalance: float) -> Tensor:
-    """Weights a [B, T] of words [B, T] int64, 0 where not hidden."""
-    count = torch.bincount(words[gaps], minlength=vocabulary).clamp(min=1).float()
-    return (count**-rebalance)[words].masked_fill(~gaps, 0.0)
-
-
-def word_error(logits: Tensor, words: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean cross-entropy of logits [B, T, V]; 0 if nothing weighs."""
-    each = F.cross_entropy(logits.transpose(1, 2), words, reduction="none")
-    return (each * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
 class Ecamp(nn.Module):
@@ -52,7 +41,6 @@ class Ecamp(nn.Module):
         *,
         pixels: int,
         vocabulary: int,
-        rebalance: float = 0.5,
         layers: int = 1,
         heads: int = 4,
         image_weight: float = 1.0,
@@ -68,11 +56,10 @@ class Ecamp(nn.Module):
         self.image_decoder, self.pixels = decoder(), nn.Linear(width, pixels)
         self.text_decoder, self.words = decoder(), nn.Linear(width, vocabulary)
         self.text_to_image = nn.Linear(width, width)
-        self.rebalance = rebalance
         self.image_weight, self.text_weight = image_weight, text_weight
         self.needs = frozenset(
             {"masked.pooled", "masked.local", "gapped.pooled", "gapped.local"}
-            | {"facts.patches", "facts.holes", "facts.words", "facts.gaps"}
+            | {"facts.patches", "facts.holes", "facts.words", "facts.gaps", "facts.weight"}
         )
 
     def decode(self, image: Encoded, text: Encoded, holes: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,11 +78,8 @@ class Ecamp(nn.Module):
         known = facts.targets
         words, gaps = known["words"], known["gaps"]
         pixels, logits = self.decode(pair.others["masked"], pair.others["gapped"], known["holes"])
-        weight = token_weights(
-            words, gaps, vocabulary=self.words.out_features, rebalance=self.rebalance
-        )
         image = patch_error(pixels, known["patches"], known["holes"])
-        text = word_error(logits, words, weight)
+        text = word_error(logits, words, known["weight"].masked_fill(~gaps, 0.0))
         with torch.no_grad():
             hit = ((logits.argmax(-1) == words) & gaps).sum() / gaps.sum().clamp(min=1)
         total = self.image_weight * image + self.text_weight * text

@@ -22,17 +22,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.terms import mean_valid, patch_error, some_visible
+from asclip.pretrain.terms import mean_valid, patch_error, some_visible, word_error
 from asclip.types import Encoded, Facts, Loss, Pair
-
-
-def word_error(logits: Tensor, words: Tensor, gaps: Tensor) -> Tensor:
-    """Mean cross-entropy of hidden words, logits [B, T, V]; 0 if none is hidden."""
-    each = F.cross_entropy(logits.transpose(1, 2), words, reduction="none")
-    return each.masked_fill(~gaps, 0.0).sum() / gaps.sum().clamp(min=1)
 
 
 class MaskedRecords(nn.Module):
@@ -89,7 +82,7 @@ class MaskedRecords(nn.Module):
         image = patch_error(
             self.restored(masked, holes), known["patches"], holes, normalise=self.normalise
         )
-        text = word_error(logits, words, gaps)
+        text = word_error(logits, words, gaps.float())
         with torch.no_grad():
             hit = ((logits.argmax(-1) == words) & gaps).sum() / gaps.sum().clamp(min=1)
         total = self.image_weight * image + self.text_weight * text
