@@ -21,7 +21,17 @@ def test_letters_that_grow_when_small_keep_the_span() -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["No effusion, ", "Small nodule. ", "a", "no ", "(", "possible effusion or ", "no or and "],
+    [
+        "No effusion, ",
+        "Small nodule. ",
+        "a",
+        "no ",
+        "(",
+        "possible effusion or ",
+        "no or and ",
+        ".",
+        "e.g. ",
+    ],
 )
 def test_a_megabyte_ends(unit: str) -> None:
     found = mentions(unit * (1_000_000 // len(unit)))

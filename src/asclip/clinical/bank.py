@@ -132,12 +132,19 @@ def canonical(name: str) -> str:
 
 def canonical_anatomy(name: str) -> str:
     """The catalogue's name for an anatomy or one of its synonyms."""
-    wanted = plain(name)
+    found = _anatomy_names().get(plain(name))
+    if found is None:
+        raise DataError(_unknown("an anatomy", name, "anatomies", list(_anatomy_names())))
+    return found
+
+
+@cache
+def _anatomy_names() -> dict[str, str]:
+    table: dict[str, str] = {}
     for entry in anatomies().values():
-        if wanted in (plain(entry.name), *map(plain, entry.synonyms)):
-            return entry.name
-    words = [word for entry in anatomies().values() for word in (entry.name, *entry.synonyms)]
-    raise DataError(_unknown("an anatomy", name, "anatomies", words))
+        for word in (entry.name, *entry.synonyms):
+            table.setdefault(plain(word), entry.name)
+    return table
 
 
 def _unknown(what: str, name: str, table: str, words: list[str]) -> str:

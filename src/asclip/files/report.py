@@ -140,7 +140,8 @@ _ABBREVIATIONS = frozenset(
 )
 _UNITS = frozenset("mm cm m ml cc kg mg g in ft deg lat ant post sup inf bilat med".split())
 _BULLET = re.compile(r" ?(?:[-*•‣·]|\(?\d{1,2}[.)]|\(?[a-hA-H]\)) (?=\S)")
-_PLACE = re.compile(r"(?P<end>[.!?]+[\"')\]]*)(?=\s)|(?P<break>\n)")
+# A run of stops is tried from its first one alone, so that ten thousand dots cost no square.
+_PLACE = re.compile(r"(?P<end>(?<![.!?])[.!?]+[\"')\]]*)(?=\s)|(?P<break>\n)")
 _LAST_WORD = re.compile(r"[\w./'-]+$")
 _NUMBERED = re.compile(r"(?<=[.!?;:] )\d{1,2}[.)] (?=[A-Z])")
 
@@ -176,7 +177,7 @@ def _ends(text: str, start: int, match: re.Match[str]) -> bool:
     following = text[match.end() : match.end() + 80].lstrip()
     if not following or match["end"][0] in "!?" or len(match["end"]) > 1:
         return True
-    if text[start : match.start()].strip().isdigit():
+    if match.start() - start < 20 and text[start : match.start()].strip().isdigit():
         return False  # the number of a list item
     before = _LAST_WORD.search(text, max(start, match.start() - 30), match.start())
     word = before[0].lower() if before else ""
