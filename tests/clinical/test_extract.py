@@ -175,6 +175,33 @@ def test_place_and_side(text: str, anatomy: tuple[str, ...], side: str) -> None:
     assert (first.anatomy, first.side) == (anatomy, side)
 
 
+R, L, B = "right", "left", "bilateral"
+SIDES = [
+    ("Small right effusion and left basilar atelectasis.", [(R, ()), (L, ("left lung base",))]),
+    ("Nodule on the left and effusion on the right.", [(L, ()), (R, ())]),
+    ("Right apical scar, left basilar nodule and bilateral effusions.", [
+        (R, ("right lung apex",)), (L, ("left lung base",)), (B, ()),
+    ]),
+    ("Left lingular consolidation and right pleural effusion.", [(L, ("lingula",)), (R, ())]),
+    ("Right effusion and atelectasis on the left.", [(R, ()), (L, ())]),
+    ("Scar and left and right effusions.", [("", ()), (B, ())]),
+    ("Scar and atelectasis in the left base.", [(L, ("left lung base",))] * 2),
+    ("Left basilar atelectasis or infiltrate.", [(L, ("left lung base",))] * 2),
+    ("Cardiomegaly and left effusion.", [("", ()), (L, ())]),
+    ("Opacity in the right base, left upper lobe and lingula.", [
+        (B, ("right lung base", "left upper lobe", "lingula")),
+    ]),
+    ("Left effusion and cardiomegaly.", [(L, ()), ("", ())]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), SIDES, ids=[text for text, _ in SIDES])
+def test_each_finding_has_its_own_side_and_place(
+    text: str, expected: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    assert [(m.side, m.anatomy) for m in mentions(text)] == expected
+
+
 def test_report_findings_combines_mentions() -> None:
     names = ["Edema", "NIH:Effusion", "nodule", "No Finding", "Fracture"]
     text = "No effusion. Small right effusion. Possible nodule. No pulmonary oedema."

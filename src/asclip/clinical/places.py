@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from functools import cache
 
-from asclip.clinical.bank import anatomies
+from asclip.clinical.alternatives import Said
+from asclip.clinical.bank import anatomies, findings
 from asclip.clinical.wordings import anatomy_wordings
 
 _SIDE = re.compile(
@@ -15,7 +18,8 @@ _EDGE = re.compile(
     r"[;:]|,|\b(?:but|however|although|which|while|may represent|versus|with|without)\b"
     r"|\band (?=the\b)"
 )
-# "lower lobe" after a side is a lobe of its own; on both sides it stays a zone.
+_JOIN = re.compile(r",? ?\b(?:and/or|and|or)\b|[,/]")
+# "upper lobe" after a side is a lobe of its own; on both sides it stays a zone.
 _SIDED = {
     "upper lung zone": "upper lobe",
     "lower lung zone": "lower lobe",
@@ -23,44 +27,99 @@ _SIDED = {
     "lung apex": "lung apex",
     "lung": "lung",
 }
+_PAIRED = {"lung", "pleura", "hilum"}
+_LITTLE = re.compile(r"[\s,]|\b(?:and|or|the|in|of|at|within)\b")
 
 
-def located(
-    text: str, start: int, end: int, spans: list[tuple[int, int]]
-) -> tuple[tuple[str, ...], str]:
-    """(anatomies, side) of the words from `start` to `end` in a sentence of small letters.
+def located(text: str, rows: Sequence[Said]) -> list[tuple[tuple[str, ...], str]]:
+    """(anatomies, side) of each finding of a sentence of small letters; `rows` from left to right.
 
-    The clause counts that holds them; where it names no place of its own, the words up to the next
-    finding of the sentence count too ("opacity, in the left base").
+    The clause counts that holds the words; where it names no place of its own, the words up to the
+    next finding of the sentence count too ("opacity, in the left base"). Findings that are joined
+    ("right effusion and left atelectasis") have a clause each, unless one place is said for all
+    ("scar and atelectasis in the left base").
     """
-    low, high = _clause(text, start, end)
-    names, side = _named(text, low, high, start, end)
-    if not names and not side:
-        later = [s for s, _ in spans if s > end]
-        reach = min([*later, len(text)])
-        names, side = _named(text, low, max(reach, high), start, end)
-    return names, side
+    joints = list(_joints(text, rows))
+    commas = [match.span() for match in _EDGE.finditer(text) if not _goes_on(text, match)]
+    edges = sorted([*commas, *joints])
+    found = []
+    for row in rows:
+        _, _, start, end = row
+        low = max([last for _, last in edges if last <= start], default=0)
+        high = min([first for first, _ in edges if first >= end], default=len(text))
+        others = [one[2:] for one in rows if one != row]
+        names, side = _named(text, low, high, others, (start, end))
+        if not names and not side:
+            later = [first for first, _ in (*others, *joints) if first >= end]
+            reach = min(later, default=len(text))
+            names, side = _named(text, low, max(reach, high), others, (start, end))
+        found.append((names, side))
+    return found
 
 
-def _clause(text: str, start: int, end: int) -> tuple[int, int]:
-    low, high = 0, len(text)
-    for edge in _EDGE.finditer(text):
-        if edge.end() <= start:
-            low = edge.end()
-        elif edge.start() >= end:
-            high = edge.start()
-            break
-    return low, high
+def _goes_on(text: str, edge: re.Match[str]) -> bool:
+    """Whether a comma only parts places: "in the right apex, left base and lingula"."""
+    if edge[0] != ",":
+        return False
+    piece = re.split(r"[,;:.]", text[edge.end() :], maxsplit=1)[0]
+    rest = _SIDE.sub("", anatomy_wordings().pattern.sub("", piece))
+    return _placed(piece) and not _LITTLE.sub("", rest)
 
 
-def _named(text: str, low: int, high: int, start: int, end: int) -> tuple[tuple[str, ...], str]:
+def _joints(text: str, rows: Sequence[Said]) -> Iterator[tuple[int, int]]:
+    """Where "and", "or", a comma or a stroke parts two findings that do not share their place."""
+    stops = [0, *(end for *_, end in rows)]
+    starts = [*(start for _, _, start, _ in rows), len(text)]
+    for n in range(1, len(rows)):
+        end, start = stops[n], starts[n]
+        joins = list(_JOIN.finditer(text, end, start)) if end < start else []
+        if not joins:
+            continue
+        ahead, behind = text[stops[n - 1] : starts[n - 1]], text[stops[n + 1] : starts[n + 1]]
+        apart = _placed(text[end:start]) or (_placed(ahead) and _placed(behind))
+        if apart or _paired(rows[n - 1][0]) != _paired(rows[n][0]):
+            # "Scar and right and left effusions" ends at the first "and", for it stands at once;
+            # "scar on the right and left effusion" at the last.
+            at_once = joins[0].start() - end <= 1 and joins[0][0].strip() != ","
+            yield (joins[0] if at_once else joins[-1]).span()
+
+
+def _placed(words: str) -> bool:
+    return bool(_SIDE.search(words) or anatomy_wordings().pattern.search(words))
+
+
+@cache
+def _paired(name: str) -> bool:
+    """Whether a finding's usual place has two sides; the side of an effusion is not the heart's."""
+    place: str | None = findings()[name].anatomy
+    while place is not None and place not in _PAIRED:
+        place = anatomies()[place].parent
+    return place is not None
+
+
+def _named(
+    text: str, low: int, high: int, others: Sequence[tuple[int, int]], span: tuple[int, int]
+) -> tuple[tuple[str, ...], str]:
+    """The places and the side between `low` and `high`, less those in the words of other findings.
+
+    `span` are the finding's own words.
+    """
+
+    def inside(first: int, last: int, spans: Sequence[tuple[int, int]]) -> bool:
+        return any(s <= first + low and last + low <= e for s, e in spans)
+
     piece = text[low:high]
-    sides = {match.lastgroup or "" for match in _SIDE.finditer(piece)}
+    sides = {
+        match.lastgroup or ""
+        for match in _SIDE.finditer(piece)
+        if not inside(*match.span(), others)
+    }
     side = "bilateral" if "bilateral" in sides or len(sides) > 1 else next(iter(sides), "")
     found: dict[str, None] = {}
     for name, first, last in anatomy_wordings().find(piece):
-        if first + low >= start and last + low <= end and not _whole(piece[first:last]):
-            continue  # an adjective within the finding's own name: "pulmonary nodule"
+        # An adjective within a finding's name is no place: "pulmonary nodule".
+        if inside(first, last, [*others, span]) and not _whole(piece[first:last]):
+            continue
         own = anatomies()[name].laterality
         if own and not side:
             side = own

@@ -9,6 +9,7 @@ from functools import lru_cache
 from asclip.clinical.alternatives import Said, either, fitted
 from asclip.clinical.assertions import ABSENT, PAST, PRESENT, UNCERTAIN, Cue, assertion, cues
 from asclip.clinical.bank import lineage
+from asclip.clinical.elsewhere import without_strangers
 from asclip.clinical.places import located
 from asclip.clinical.structures import Statement, statements
 from asclip.clinical.wordings import finding_wordings, patterned
@@ -70,13 +71,12 @@ def of_sentence(sentence: str) -> tuple[Mention, ...]:
     said += _of_structures(states, rules, said)
     said += _all_well(text, [(state.start, state.end) for state in states])
     said = _doubted(either(text, _specific(said)))
-    spans = [(start, end) for _, _, start, end in said]
-    found = []
-    for name, what, start, end in sorted(said, key=lambda row: row[2:]):
-        if what != PAST:
-            anatomy, side = located(text, start, end, spans)
-            found.append(Mention(name, what, anatomy, side, start, end, sentence))
-    return tuple(found)
+    rows = sorted(said, key=lambda row: row[2:])
+    return tuple(
+        Mention(name, what, anatomy, side, start, end, sentence)
+        for (name, what, start, end), (anatomy, side) in zip(rows, located(text, rows), strict=True)
+        if what != PAST
+    )
 
 
 def _words(text: str) -> list[tuple[str, int, int]]:
@@ -84,7 +84,7 @@ def _words(text: str) -> list[tuple[str, int, int]]:
     whole = patterned(text)
     return whole + [
         (name, start, end)
-        for name, start, end in finding_wordings().find(text)
+        for name, start, end in without_strangers(text, finding_wordings().find(text))
         if not any(low <= start and end <= high for _, low, high in whole)
     ]
 
