@@ -8,6 +8,54 @@ from asclip.clinical.extract import mentions
 
 P, A, U = "present", "absent", "uncertain"
 SAID = {
+    "what is likely is the reading, not the sign": [
+        ("The opacity is likely scarring.", {"lung opacity": P, "scar": U}),
+        ("The effusion is likely chronic.", {"pleural effusion": P}),
+        ("A rib fracture is likely.", {"rib fracture": U}),
+        ("A rib fracture is likely present.", {"rib fracture": U}),
+    ],
+    "what stands behind a comma looks over it": [
+        ("Density at the left base, possibly artifact.", {"lung opacity": U}),
+        ("Right effusion, now resolved.", {"pleural effusion": A}),
+        ("Left pneumothorax, no longer seen.", {"pneumothorax": A}),
+        ("Nodule, not seen previously.", {"nodule": P}),
+    ],
+    "what overlies may feign a finding": [
+        ("A nodule may be related to overlying breast tissue.", {"nodule": U}),
+        ("Increased opacity XXXX due to superimposed ribs.", {"lung opacity": U}),
+    ],
+    "a relative clause that only explains keeps its negation": [
+        ("No consolidation that would suggest pneumonia.", {"consolidation": A, "pneumonia": A}),
+        ("There is no evidence that the patient has tuberculosis.", {"tuberculosis": A}),
+        ("No effusion, but an opacity that could be pneumonia.", {
+            "pleural effusion": A, "lung opacity": P, "pneumonia": U,
+        }),
+    ],
+    "words of doubt and of denial": [
+        ("Edema may persist.", {"pulmonary oedema": U}),
+        ("A small pneumothorax could easily be missed.", {"pneumothorax": U}),
+        ("Suspicious appearance for a mass.", {"mass": U}),
+        ("Doubtful nodule.", {"nodule": U}),
+        ("There is no doubt about the fracture.", {"fracture": P}),
+        ("There may or may not be an effusion.", {"pleural effusion": U}),
+        ("Inconsistent with edema.", {"pulmonary oedema": A}),
+        ("A pneumothorax cannot be seen.", {"pneumothorax": A}),
+        ("No known history of emphysema.", {}),
+        ("Non-enlarged heart.", {"cardiomegaly": A}),
+    ],
+    "a word that organs share is the chest's where no other is named": [
+        ("Edema of the white matter around the mass.", {}),
+        ("Opacity of the maxillary sinus.", {}),
+        ("T2 weighted image of a mass.", {}),
+        ("Liver mass and a nodule of the lung.", {"liver lesion": P, "nodule": P}),
+        ("Mass with edema.", {"mass": P, "pulmonary oedema": P}),
+    ],
+    "names that stand apart": [
+        ("Endotracheal and nasogastric tubes.", {"endotracheal tube": P, "nasogastric tube": P}),
+        ("Hemodialysis catheter on the right.", {"central line": P}),
+        ("Ground glass opacification.", {"ground-glass opacity": P}),
+        ("Chest film normal.", {"no finding": P}),
+    ],
     "a choice between findings doubts each of them": [
         ("Scarring or atelectasis in the lingula.", {"scar": U, "atelectasis": U}),
         ("Basal infiltrate and/or effusion.", {"infiltrate": U, "pleural effusion": U}),

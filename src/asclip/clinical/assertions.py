@@ -20,12 +20,14 @@ _SEEN = (
 _NOT_OUT = r"(?:excluded|ruled out|eliminated)"
 _MAYBE = r"(?:possibl[ey]|probabl[ey]|likely|(?:may|could|might) be|(?:may|could|might) represent)"
 _UNREAL = (
-    r"(?:positional|position|positioning|techni\w+|artifact\w*|projection\w*|rotation|summation)"
+    r"(?:positional|position|positioning|techni\w+|artifact\w*|projection\w*|rotation|summation"
+    r"|(?:superimposed|overlying|overlapping) (?:\w+ ){0,2}(?:tissues?|structures?|shadows?|skin"
+    r"|nipples?|breasts?|vessels?|vasculature|bones?|ribs?|clothing)|superimposition)"
 )
 # Order matters: the first alternative that fits at a place is taken.
 _CUES = {
     # no negation: the finding is there and as it was
-    "same": r"(?:no|without)(?: (?:significant|significantly|interval|appreciable"
+    "same": r"no doubt|(?:no|without)(?: (?:significant|significantly|interval|appreciable"
     r"|substantial|definite|obvious|major|gross|other|any|further|overall|radiographic|evidence of"
     r"|convincing|relevant|important|marked))* (?:change|increase|decrease|improvement"
     r"|worsening|progression|difference)s?\b|not (?:\w+ )?(?:changed|only|increased|decreased)"
@@ -44,10 +46,12 @@ _CUES = {
     r"|(?:possibly|probably|likely) (?:located )?(?:within|in|at|on|from|involving)\b"
     r"|excluded (?:from|on|in)\b|absence of (?:an? |any )?(?:comparison|prior|previous|clinical)",
     # what may come from posture or technique may not be there: looks both ways
-    "unreal": rf"(?:(?:which|that) (?:is |are )?)?{_MAYBE} (?:(?:related|due|secondary) to )?"
+    "unreal": rf"(?:(?:which|that) (?:is |are )?)?"
+    rf"(?:{_MAYBE} (?:(?:related|due|secondary) to )?|x{{4}} (?:related|due|secondary) to )"
     rf"(?:(?:an?|the|patient|patient's|imaging) )*{_UNREAL}",
     # doubt that looks back
-    "unsure_post": rf"(?:may|might|could)(?: also| still)? be (?:present|seen|superimposed)"
+    "unsure_post": rf"(?:may|might|could)(?: also| still)? (?:be (?:present|seen|superimposed)"
+    r"|persist|remain|exist)\b|(?:may|might|could) (?:\w+ )?be (?:missed|hidden|obscured|masked)"
     rf"|(?:may|might) not be {_SEEN}"
     rf"|(?:is |are |was |were )?not[- ](?:well|clearly)[- ]{_SEEN}"
     r"|(?:is |are |was |were )?(?:suggested|questioned|suspected)(?= (?:on|in|at|by)\b|\s*[.,;]|$)"
@@ -57,13 +61,17 @@ _CUES = {
     rf" (?:\w+ )?(?:be )?(?:\w+ )?{_NOT_OUT}"
     rf"|(?:should|needs? to|must|to) be (?:\w+ )?{_NOT_OUT}"
     rf"|(?<!there )(?:is|are|remains?|would be) (?:also |still |not )?(?:possible|suspected"
-    r"|questionable|questioned|unlikely|considered|uncertain|favou?red(?! to)|likely|probable"
-    r"|a possibility|difficult to exclude)|(?:should|could|may|might) be considered"
+    r"|questionable|questioned|unlikely|considered|uncertain|doubtful|favou?red(?! to)"
+    r"|a possibility"
+    # "is likely old" and "is likely a scar" doubt what follows
+    r"|(?:likely|probable)(?=\s*[.,;)]|$| (?:present|in|on|at|given|and|but|although)\b)"
+    r"|difficult to exclude)|(?:should|could|may|might) be considered"
     r"|difficult to (?:\w+ )?exclude(?=\s*[.;,]|$)"
     r"|(?:less|not) likely(?=\s*[.;,]|$)|\bunlikely|(?<=\w) ?\?",
     # negation that looks back
     "absent_post": rf"(?:{_BE} )?(?:not|never|no longer) (?:\w+ )?(?:\w+ )?(?:{_SEEN}|there)"
     rf"|{_BE} (?:now |since |completely )*(?:absent|resolved|cleared|removed|ruled out|gone)"
+    rf"|(?:can ?not|can't|could not) be (?:\w+ )?{_SEEN}|(?:now|since) (?:resolved|cleared|removed)"
     rf"|{_BE} excluded|(?<=: )(?:none|no|absent|negative)(?=\s*[.;,]|$)|no longer (?:visible|there)"
     r"|(?<=\w) (?:resolved|removed)(?=\s*[.;,)]|$)",
     # doubt between two: looks both ways; see also `alternatives`
@@ -77,8 +85,10 @@ _CUES = {
     r"|assess\w* for|symptoms of|if\b|maybe"
     r"|can (?:also )?(?:represent|reflect|indicate|be seen with)"
     r"|(?:thought|felt) to (?:be|represent|reflect)"
-    r"|correlat\w+ (?:\w+ )?for|may\b|might|could|possibl[ey]"
+    r"|correlat\w+ (?:\w+ )?for|(?:look|search)\w* for|may or may not|doubt(?:ful)?\b"
+    r"|may\b|might|could|possibl[ey]"
     r"|possibility|probabl[ey]|likely|suggest\w*|suspect(?:ed|s)?\b|suspicio(?:us for|us of|n)"
+    r"|(?:concerning|suspicious|worrisome) (?:findings?|features?|changes?|appearances?) (?:for|of)"
     r"|question(?:able|ably|ed)?\b|equivocal|concern(?:ing)? (?:is )?(?:for|of|about)|worrisome for"
     r"|borderline|(?<!no )apparent\b|unclear|uncertain|(?<=favored )over|conceivabl[ey]"
     r"|potential(?:ly)?|perhaps|presum\w+|favou?r(?:ed|s|ing)?|consider(?:ation)?\b|query"
@@ -95,13 +105,14 @@ _CUES = {
     r" (?!x{4}|at\b|consistent|compatible)(?=\w)(?!(?:\w+ ){0,3}(?:opacit|densit))"
     r"|(?<!\w)\?",
     # past: neither present nor absent now
-    "past": r"(?:past |prior |known |clinical )?history of|h/o|hx of|patient with"
-    r"|diagnosis of",
+    "past": r"no (?:\w+ )?history of|(?:past |prior |known |clinical )?history of|h/o|hx of"
+    r"|patient with|diagnosis of",
     # what is gone, and so are those joined to it
     "gone": r"(?:interval |complete )*(?:resolution|clearing|removal|resorption) of",
     # negation that looks ahead
     "absent_pre": r"no\b|without|free (?:of|from)|clear (?:of|from)|negative for|absence of|lack of"
-    r"|devoid of|neither|nor\b|not\b|never|resolved (?=\w)|there's no|absent (?=\w)|nothing"
+    r"|in(?:consistent|compatible) with|devoid of|neither|nor\b|not\b|never|resolved (?=\w)"
+    r"|there's no|absent (?=\w)|nothing"
     r"|(?:fails?|unable) to (?:show|reveal|identify)|rather than|instead of"
     r"|(?:lungs|chest) (?:are |is )?clear of"
     r"|exclud(?:es|ing)(?= (?:an? )?\w)",
@@ -130,7 +141,9 @@ _NEW = (
 # "with" begins a new statement, save in "consistent with"; a blank may lack after a full stop.
 _STOP = re.compile(
     r"[;:]|\((?=[^)]*\b(?:is|are|may|might|this)\b)|[.](?=[a-z]{2}|[^\w\s.,)])"
-    r"|\b(?:but|however|although|though|except|excepting|besides|which|while|whereas|yet|that"
+    r"|\b(?:but|however|although|though|except|excepting|besides|while|whereas|yet"
+    # "no evidence that", "no infiltrate that would suggest pneumonia": one statement
+    r"|(?:which|(?<!evidence )(?<!suggest )that)(?! (?:would )?(?:suggest|indicate)s?\b)"
     r"|other than|aside from|apart from|otherwise|status post|because|since"
     r"|superimposed (?:up)?on)\b"
     r"|(?<!consistent )(?<!compatible )(?<!keeping )(?<!associated )"
@@ -173,7 +186,10 @@ def cues(text: str) -> list[Cue]:
         if meaning is None:
             continue
         if kind.endswith("_post") or kind in ("versus", "unreal"):
-            low = _reach_back(text, match.start())
+            # "a nodule, possibly artifact", "an effusion, now resolved": no words of their own
+            apart = kind == "unreal" or match[0].startswith(("now ", "since ", "no longer "))
+            place = len(text[: match.start()].rstrip(" ,")) if apart else match.start()
+            low = _reach_back(text, place)
             if kind == "versus":  # "A and B versus C" doubts B and C
                 low = max([low, *(a.end() for a in _AND.finditer(text, low, match.start()))])
             found.append(Cue(meaning, low, match.start(), match.start()))

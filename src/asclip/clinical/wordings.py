@@ -22,6 +22,9 @@ _IGNORED = (
     "pleural cavity",
     "abdominal cavity",
     "peritoneal cavity",
+    "covid 19 infection",
+    "urinary tract infection",
+    "wound infection",
 )
 _GAP = re.compile(r" of (?:the |a )?")
 
@@ -92,7 +95,8 @@ def compiled(phrases: Iterable[tuple[str, str]]) -> Wordings:
         first = re.escape(letter)
         rest = "|".join(_regular(key)[len(first) :] for key in keys)
         groups.append(f"{first}(?:{rest})")
-    return Wordings(re.compile(rf"\b(?:{'|'.join(groups)})\b"), names)
+    # "non-enlarged heart" is no enlarged heart.
+    return Wordings(re.compile(rf"\b(?<!\bnon-)(?:{'|'.join(groups)})\b"), names)
 
 
 def _regular(key: str) -> str:
