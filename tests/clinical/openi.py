@@ -63,6 +63,8 @@ DRAWS = {
     "dev3": Draw(44, _sizes(20, 80, 35, 20, 10, 45)),
     "dev4": Draw(45, _sizes(20, 60, 25, 15, 10, 30)),
     "blind2": Draw(42, _sizes(0, 75, 35, 30, 15, 30), blind=True),
+    "dev5": Draw(51, _sizes(0, 60, 25, 20, 20, 25), blind=True),
+    "blind3": Draw(52, _sizes(0, 40, 15, 15, 15, 15), blind=True),
 }
 
 
