@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asclip.errors import DataError, ModelError
+from asclip.errors import DataError, ModelError, ResourceError
+from asclip.recipes import compare as module
 from asclip.recipes.compare import compare
-from asclip.recipes.equal import baseline
+from asclip.recipes.equal import EQUAL, baseline
 from asclip.recipes.paired import difference
 
 FEW = {"studies": 70, "size": 32, "equal": {"steps": 3, "batch": 8}, "by": "steps"}
@@ -83,6 +84,48 @@ def test_runs_of_other_settings_stay_out_of_the_table(tmp_path: Path) -> None:
     compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)
     found = compare(tmp_path, [], ["negation"], seeds=(0,), say=_quiet, **few | {"by": "compute"})
     assert {row["method"] for row in found["table"]} == {"clip"}
+
+
+def _stopped(*some: object) -> None:
+    raise ResourceError("no space")
+
+
+COMMON = EQUAL | {"studies": 20, "size": 32, "equal": "steps"}
+TASK = ("definition", "concepts", 0)
+
+
+def test_a_run_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "pretrain", _stopped)
+    assert module._run(tmp_path, COMMON, 0, TASK)["error"] == "no space"
+    tried: list[object] = []
+    monkeypatch.setattr(module, "pretrain", lambda *some: (tried.append(some), _stopped()))
+    module._run(tmp_path, COMMON, 0, TASK)
+    assert len(tried) == 1
+
+
+def test_a_finished_run_stays_where_out_is_called_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = tmp_path / "hospitals" / "definition-0" / "knowledge.json"
+    known.parent.mkdir(parents=True)
+    known.write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "pretrain", _stopped)
+    record = module._run(Path(), COMMON, 0, TASK)
+    assert record["given"]["knowledge"] == "hospitals/definition-0/knowledge.json"
+    del record["error"]
+    path = tmp_path / "runs" / "definition" / "concepts" / "0" / "record.json"
+    path.write_text(json.dumps(record))
+    assert module._run(tmp_path, COMMON, 0, TASK) == record
+
+
+def test_a_record_is_written_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process that reads the table meanwhile sees no half of it."""
+    written: list[Path] = []
+    monkeypatch.setattr(module, "pretrain", _stopped)
+    monkeypatch.setattr(module.atomic, "write", lambda path, data: written.append(path))
+    module._run(tmp_path, COMMON, 0, TASK)
+    assert [path.name for path in written] == ["record.json"]
 
 
 def test_the_baseline_has_the_texts_of_the_method() -> None:

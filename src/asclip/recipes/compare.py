@@ -11,8 +11,8 @@ questions. Which texts of a report a recipe brings to a batch can weigh more tha
 each is compared with plain CLIP on the same texts, which is run, too: what differs is the method.
 All get the same arithmetic (`by="compute"`): a method whose step costs twice the baseline's,
 counted in floating-point operations of the first batch, takes half as many. `by="steps"` gives all
-the same steps. Run again, it goes on: a run with a record is not done again, and further methods
-and challenges join the table.
+the same steps. Run again, it goes on: a run with a record is not done again unless it failed, and
+further methods and challenges join the table.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ import torch
 
 from asclip import card
 from asclip.allocation import keep_freed_memory
+from asclip.data import atomic
 from asclip.data.dataset import Dataset
 from asclip.data.ingest import ingest
 from asclip.data.sources.table import Table
@@ -154,7 +155,7 @@ def _cost(out: Path, common: dict[str, Any], task: Task) -> float:
     more = {"knowledge": str(extra)} if extra.exists() and "knowledge" not in given else {}
     found = operations(folder / "data", recipe, given | more)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"given": given, "operations": found}) + "\n")
+    atomic.write(path, (json.dumps({"given": given, "operations": found}) + "\n").encode())
     return found
 
 
@@ -169,9 +170,10 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
         record["given"] = given
         if path.exists():
             known = json.loads(path.read_text())
-            if known.get("given") == given and known["common"] == common:
+            same = _elsewhere(known.get("given", {})) == _elsewhere(given)
+            if same and known["common"] == common and "error" not in known:
                 return known
-            shutil.rmtree(folder)  # made with other settings
+            shutil.rmtree(folder)  # of other settings, or failed: what stopped it may be gone
         began = time.perf_counter()
         pretrain(place / "data", recipe, folder, given)
         seconds = time.perf_counter() - began
@@ -196,8 +198,15 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
         }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    atomic.write(path, (json.dumps(record, indent=1) + "\n").encode())
     return record
+
+
+def _elsewhere(given: dict[str, Any]) -> dict[str, Any]:
+    """What a run is given, wherever OUT is: the hospital's own definitions without their folder."""
+    known = Path(str(given.get("knowledge", "")))
+    own = known.name == "knowledge.json" and known.parent.parent.name == "hospitals"
+    return given | {"knowledge": f"{known.parent.name}/{known.name}"} if own else given
 
 
 def _line(record: dict[str, Any]) -> str:
