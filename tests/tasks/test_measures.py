@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -193,6 +194,19 @@ def test_a_report_against_its_twin(challenge: Any) -> None:
     assert measure(right, data, one, folder).value() == 1.0
     even = Knowing(lambda p: np.ones((len(p), 1)), lambda t: np.ones(1))
     assert measure(even, data, one, folder).value() == 0.5
+
+
+def test_a_lean_to_denials_is_no_better_than_a_coin(challenge: Any) -> None:
+    """Most findings are absent: of two texts the one that denies more is mostly the true one."""
+    data, folder, about = challenge("negation")
+
+    def denials(text: str) -> np.ndarray:
+        return np.array([len(re.findall(r"\b(?:no|not|cannot)\b", text)), 1.0])
+
+    blind = Knowing(lambda p: np.tile([1.0, 0.0], (len(p), 1)), denials)
+    found = measure(blind, data, about["report against its twin"], folder)
+    assert found.value() == 0.5
+    assert np.nanmean(found.values) > 0.55
 
 
 def test_a_probe_reads_what_is_there(challenge: Any) -> None:

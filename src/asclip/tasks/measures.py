@@ -4,7 +4,8 @@ A measure is what challenge.json of a challenge says (`phantom.challenges`): its
 set, the columns of the truth, the studies that are asked. Kinds:
 
     zero-shot, negation   AUROC of the labels, or balanced accuracy of one class (prompts)
-    negation, no prompts  share of images nearer to their report than to its contrary
+    negation, no prompts  share of images nearer to their report than to its contrary, mean of those
+                          whose contrary adds a finding and those whose contrary denies one
     retrieval             R@k of the own report          cross-modal   R@k of the image of a view
     precision             share of the k nearest images of other patients with the same findings
     change-probe          logistic regression on (image, prior, difference), balanced accuracy
@@ -178,7 +179,19 @@ def _twins(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) ->
     images = model.encode_images(part)
     texts = [model.encode_texts([column[row] for row in rows]) for column in said]
     own, contrary = (np.diag(similarity(model, images, one)) for one in texts)
-    return Measured(((own > contrary) + 0.5 * (own == contrary))[:, None], _who(part))
+    hit = (own > contrary) + 0.5 * (own == contrary)
+    # Both ways count the same: most findings are absent, so a lean to denials would be right.
+    had = np.array(
+        [part.studies[f"label:{name}"].iloc[k] == 1 for k, name in enumerate(_flipped(part))]
+    )
+    return Measured(
+        np.stack([np.where(had, hit, np.nan), np.where(had, np.nan, hit)], 1), _who(part)
+    )
+
+
+def _flipped(part: Dataset) -> list[str]:
+    """Of which finding each study's twin says the contrary."""
+    return part.studies["meta:truth:flipped"].astype(str).tolist()
 
 
 def _unit(model: Any, part: Dataset) -> np.ndarray:
