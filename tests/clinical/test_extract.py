@@ -243,6 +243,14 @@ def test_triplets() -> None:
     assert triplets("") == []
 
 
+def test_a_place_in_a_findings_own_words_is_its_own_and_not_the_next_ones() -> None:
+    text = "Blunting of the costophrenic angle on the left by a moderate effusion."
+    found = location_matrix(
+        text, ["blunted costophrenic angle", "pleural effusion"], ["costophrenic angle"]
+    )
+    np.testing.assert_array_equal(found, [[1], [0]])
+
+
 def test_location_matrix() -> None:
     names, places = ["nodule", "cardiomegaly", "Effusion"], ["right upper lobe", "heart", "pleura"]
     text = "Nodule in the right upper lobe. Cardiomegaly. No pleural effusion."

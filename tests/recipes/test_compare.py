@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from asclip.errors import DataError, ModelError, ResourceError
+from asclip.phantom import challenges
 from asclip.recipes import compare as module
 from asclip.recipes.compare import compare
 from asclip.recipes.equal import EQUAL, baseline
@@ -96,6 +97,7 @@ TASK = ("definition", "concepts", 0)
 
 def test_a_run_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "pretrain", _stopped)
+    challenges.write("definition", tmp_path / "hospitals" / "definition-0", 20, 0, 32)
     assert module._run(tmp_path, COMMON, 0, TASK)["error"] == "no space"
     tried: list[object] = []
     monkeypatch.setattr(module, "pretrain", lambda *some: (tried.append(some), _stopped()))
@@ -106,9 +108,7 @@ def test_a_run_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_finished_run_stays_where_out_is_called_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = tmp_path / "hospitals" / "definition-0" / "knowledge.json"
-    known.parent.mkdir(parents=True)
-    known.write_text("{}")
+    challenges.write("definition", tmp_path / "hospitals" / "definition-0", 20, 0, 32)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "pretrain", _stopped)
     record = module._run(Path(), COMMON, 0, TASK)
@@ -119,8 +119,24 @@ def test_a_finished_run_stays_where_out_is_called_otherwise(
     assert module._run(tmp_path, COMMON, 0, TASK) == record
 
 
+def test_a_model_that_is_asked_something_else_is_not_trained_again(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A measure that was mended since: the record is of another question, the model is kept."""
+    path = out / "runs" / "temporal" / "clip" / "0" / "record.json"
+    record = json.loads(path.read_text())
+    old = record | {"asked": record["asked"][:1], "measures": {}}
+    path.write_text(json.dumps(old))
+    monkeypatch.setattr(module, "pretrain", _stopped)
+    stale = module._table(out, record["common"], ["clip"], (0, 1))
+    assert not [r for r in stale["records"] if (r["method"], r["seed"]) == ("clip", 0)]
+    again = module._run(out, record["common"], 0, ("temporal", "clip", 0))
+    assert again == {k: v for k, v in record.items() if k != "mark"}
+
+
 def test_a_record_is_written_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process that reads the table meanwhile sees no half of it."""
+    challenges.write("definition", tmp_path / "hospitals" / "definition-0", 20, 0, 32)
     written: list[Path] = []
     monkeypatch.setattr(module, "pretrain", _stopped)
     monkeypatch.setattr(module.atomic, "write", lambda path, data: written.append(path))

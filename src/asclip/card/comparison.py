@@ -97,7 +97,7 @@ def _challenge(name: str, about: dict[str, Any], result: dict[str, Any]) -> dict
     parts = []
     for one in about["measures"]:
         own = [row for row in rows if row["measure"] == one["name"]]
-        limits = (about["chance"][one["name"]], about["ceiling"][one["name"]])
+        limits = {key: about[key][one["name"]] for key in ("chance", "counting", "ceiling")}
         parts.append(
             {
                 "name": one["name"],
@@ -133,12 +133,15 @@ def _row(row: dict[str, Any], base: float) -> dict[str, Any]:
     return shown
 
 
-def _plot(name: str, measure: str, rows: list[dict[str, Any]], limits: tuple[float, float]) -> Any:
-    """Dots of the seeds and a bar at their mean, a line of methods each."""
+def _plot(
+    name: str, measure: str, rows: list[dict[str, Any]], limits: dict[str, float | None]
+) -> Any:
+    """Dots of the seeds and a bar at their mean, a line of methods each, between the limits."""
     from markupsafe import Markup
 
     good = [row for row in rows if "values" in row]
-    chance, ceiling = limits
+    sides = {"chance": "left", "counting": "center", "ceiling": "right"}
+    colours = {"chance": plots.BOUND, "counting": plots.MUTED, "ceiling": plots.THIRD}
 
     def paint(axes: Any) -> None:
         for place, row in enumerate(good):
@@ -148,14 +151,13 @@ def _plot(name: str, measure: str, rows: list[dict[str, Any]], limits: tuple[flo
             axes.plot([row["mean"]] * 2, [place - 0.34, place + 0.34], color=colour, lw=1.8)
         if good:
             axes.axvline(good[0]["mean"], color=plots.INK, lw=0.6, ls=(0, (1, 2)))
-        axes.axvline(chance, color=plots.BOUND, lw=0.8, ls=(0, (4, 2)))
-        axes.axvline(ceiling, color=plots.THIRD, lw=0.8, ls=(0, (4, 2)))
+        for word, limit in limits.items():
+            if limit is not None:
+                axes.axvline(limit, color=colours[word], lw=0.8, ls=(0, (4, 2)))
+                axes.annotate(word, (limit, 1.0), xycoords=("data", "axes fraction"), fontsize=7,
+                              color=colours[word], ha=sides[word], va="bottom")  # fmt: skip
         axes.set_yticks(range(len(good)), [row["method"] for row in good])
         axes.set_ylim(len(good) - 0.4, -0.6)
-        axes.annotate("chance", (chance, 1.0), xycoords=("data", "axes fraction"), fontsize=7,
-                      color=plots.BOUND, ha="left", va="bottom")  # fmt: skip
-        axes.annotate("ceiling", (ceiling, 1.0), xycoords=("data", "axes fraction"), fontsize=7,
-                      color=plots.THIRD, ha="right", va="bottom")  # fmt: skip
 
     alt = f"{measure}: " + ", ".join(f"{row['method']} {row['mean']:.3f}" for row in good)
     size = (4.6, 0.55 + ROW * max(2, len(good)))

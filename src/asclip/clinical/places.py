@@ -47,7 +47,9 @@ def located(text: str, rows: Sequence[Said]) -> list[tuple[tuple[str, ...], str]
         _, _, start, end = row
         low = max([last for _, last in edges if last <= start], default=0)
         high = min([first for first, _ in edges if first >= end], default=len(text))
-        others = [one[2:] for one in rows if one != row]
+        # Other words for the same ("blunting of the angle" in "... of the costophrenic angle") hide
+        # no place.
+        others = [(a, b) for _, _, a, b in rows if b <= start or a >= end]
         names, side = _named(text, low, high, others, (start, end))
         if not names and not side:
             later = [first for first, _ in (*others, *joints) if first >= end]

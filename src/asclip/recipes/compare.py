@@ -167,17 +167,21 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
     record: dict[str, Any] = {"challenge": name, "method": method, "seed": seed, "common": common}
     try:
         recipe, given = _given(out, common, first, task)
-        record["given"] = given
-        if path.exists():
-            known = json.loads(path.read_text())
-            same = _elsewhere(known.get("given", {})) == _elsewhere(given)
-            if same and known["common"] == common and "error" not in known:
-                return known
-            shutil.rmtree(folder)  # of other settings, or failed: what stopped it may be gone
-        began = time.perf_counter()
-        pretrain(place / "data", recipe, folder, given)
-        seconds = time.perf_counter() - began
         about = json.loads((place / "challenge.json").read_text())
+        record |= {"given": given, "asked": about["measures"]}
+        known = json.loads(path.read_text()) if path.exists() else {}
+        same = known.get("common") == common and "error" not in known
+        same = same and _elsewhere(known["given"]) == _elsewhere(given)
+        if same and known.get("asked") == record["asked"]:
+            return known
+        if same and (folder / "model.safetensors").exists():
+            seconds = known["seconds"]  # the same model is asked something else
+        else:
+            if known:  # of other settings, or failed: what stopped it may be gone
+                shutil.rmtree(folder)
+            began = time.perf_counter()
+            pretrain(place / "data", recipe, folder, given)
+            seconds = time.perf_counter() - began
         model, data = Encodings(load(folder)), Dataset.open(place / "data")
         found = {m["name"]: measure(model, data, m, place) for m in about["measures"]}
     except AsclipError as error:
@@ -225,7 +229,12 @@ def _table(
     A method stands in it whose baseline has them, too.
     """
     records = [json.loads(path.read_text()) for path in sorted(out.glob("runs/*/*/*/record.json"))]
-    records = [r for r in records if r["common"] == common]
+    asked = {name: _about(out, name, seeds[0])["measures"] for name in _present(out, seeds[0])}
+    records = [
+        r
+        for r in records
+        if r["common"] == common and ("error" in r or r.get("asked") == asked.get(r["challenge"]))
+    ]
     methods = list(dict.fromkeys([*wanted, *(r["method"] for r in records)]))
     against = {m: "" if m == BASELINE else baseline(m, common) for m in methods}
     done: dict[str, dict[str, tuple[str, list[int]]]] = {}
@@ -251,7 +260,12 @@ def _table(
     }
 
 
+def _present(out: Path, seed: int) -> list[str]:
+    """The challenges whose hospital of this seed is in `out`."""
+    return [name for name in challenges.NAMES if (_place(out, name, seed) / "data").exists()]
+
+
 def _about(out: Path, name: str, seed: int) -> dict[str, Any]:
-    keys = ("question", "family", "measures", "ceiling", "chance", "notes", "counts")
+    keys = ("question", "family", "measures", "ceiling", "chance", "counting", "notes", "counts")
     about = json.loads((_place(out, name, seed) / "challenge.json").read_text())
     return {key: about[key] for key in keys}

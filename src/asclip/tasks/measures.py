@@ -9,9 +9,11 @@ set, the columns of the truth, the studies that are asked. Kinds:
     retrieval             R@k of the own report          cross-modal   R@k of the image of a view
     precision             share of the k nearest images of other patients with the same findings
     change-probe          logistic regression on (image, prior, difference), balanced accuracy
-    probe                 the same of a fact from one image: what should not be in there
+    probe                 the same of a fact from one image: what should not be in there; a second
+                          column is made independent of it by weights and cells
     leakage               the same of a fact from one stream of a model that has two (leakage.py)
-    pointing              share of images whose best region lies in the finding's box
+    pointing              share of images whose best region lies in the finding's box, less
+                          the share of other images' boxes that it lies in
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from asclip.metrics.classification import auroc_columns, hits_by_class
 from asclip.metrics.known import mean_of_defined
 from asclip.tasks import leakage
 from asclip.tasks.classification.zero_shot import ZeroShot
-from asclip.tasks.dense.pointing import hits, region_scores
+from asclip.tasks.dense.pointing import gains, region_scores
 from asclip.tasks.probing import balanced, cross_validated, regression, unit
 from asclip.tasks.similarity import similarity
 
@@ -229,10 +231,12 @@ def _change(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -
 
 def _probe(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
     part = data.split("test")
-    (column,) = about["columns"]
-    part = part.take(part.studies[column].notna().to_numpy())  # unknown is no class
-    words = part.studies[column].to_numpy().astype(str)
-    return Measured(cross_validated(_unit(model, part), words, _who(part)), _who(part))
+    columns = about["columns"]
+    known = np.all([part.studies[column].notna() for column in columns], axis=0)
+    part = part.take(known)  # unknown is no class
+    words, *beside = (part.studies[column].to_numpy().astype(str) for column in columns)
+    found = cross_validated(_unit(model, part), words, _who(part), *beside)
+    return Measured(found, _who(part))
 
 
 def _leakage(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path) -> Measured:
@@ -253,5 +257,5 @@ def _pointing(model: Any, data: Dataset, about: Mapping[str, Any], folder: Path)
         cells = part.studies[column]
         boxes = [str(cell).split() if cell == cell else [np.nan] * 4 for cell in cells]
         scores = region_scores(model, images, texts).mean(2)
-        hit.append(hits(scores, model.encoder.image.grid, np.array(boxes, float), MARGIN))
+        hit.append(gains(scores, model.encoder.image.grid, np.array(boxes, float), MARGIN))
     return Measured(np.stack(hit, 1), _who(part))

@@ -7,7 +7,7 @@ import pytest
 
 from asclip.phantom import studio
 from asclip.phantom.challenges import CHALLENGES, NAMES
-from asclip.phantom.challenges.bounds import bounds, precision, recall
+from asclip.phantom.challenges.bounds import bounds, counting, precision, recall
 from asclip.phantom.challenges.case import Case, Measure, came, truth
 from asclip.phantom.challenges.coronal import coronal
 from asclip.phantom.findings import Finding
@@ -16,8 +16,13 @@ from asclip.phantom.findings import Finding
 @pytest.mark.parametrize("name", NAMES)
 def test_ceiling_is_not_below_chance(name: str) -> None:
     cases = CHALLENGES[name].cases(0, 400)
-    boxes = {f"truth:box {n}": "0.2 0.2 0.4 0.4" for n in ("mass", "consolidation")}
-    cases = [replace(c, meta=dict(c.meta) | (boxes if c.boxed else {})) for c in cases]
+    places = ("0.1 0.1 0.3 0.3", "0.6 0.1 0.8 0.3", "0.1 0.7 0.3 0.9")
+
+    def boxed(c: Case, number: int) -> dict[str, object]:
+        box = places[number % 3] if c.boxed else ""
+        return dict(c.meta) | ({f"truth:box {n}": box for n in c.labels} if c.boxed else {})
+
+    cases = [replace(c, meta=boxed(c, number)) for number, c in enumerate(cases)]
     for measure in CHALLENGES[name].measures:
         ceiling, chance = bounds(measure, cases)
         assert ceiling is not None
@@ -49,14 +54,27 @@ def test_precision_counts_other_patients_alone() -> None:
     assert chance == pytest.approx((6 * 5 / 13 + 8 * 7 / 13) / 14)
 
 
-def test_pointing_at_random_hits_the_share_of_the_widened_box() -> None:
-    found = replace(case(0, ("mass",)), meta={"truth:box mass": "0.5 0.25 0.75 1.0000"})
-    other = replace(case(1, ()), meta={"truth:box mass": ""})
-    one = Measure("p", "pointing", "share of films", columns=("meta:truth:box mass",))
-    ceiling, chance = bounds(one, [found, other])
-    assert ceiling == 1.0
-    assert chance == pytest.approx(0.5 * 0.875)
-    assert bounds(one, [other]) == (None, None)
+def test_pointing_counts_above_what_the_same_point_hits_elsewhere() -> None:
+    def boxed(*boxes: str) -> list[Case]:
+        return [
+            replace(case(n, ("mass",)), meta={"truth:box mass": box}) for n, box in enumerate(boxes)
+        ]
+
+    one = Measure("p", "pointing", "hits above others", columns=("meta:truth:box mass",))
+    left, right, across = "0.1 0.4 0.3 0.6", "0.7 0.4 0.9 0.6", "0.1 0.4 0.9 0.6"
+    assert bounds(one, boxed(left, right, "")) == (1.0, 0.0)
+    # The middles of left and right lie in "across", its middle in neither.
+    assert bounds(one, boxed(left, right, across)) == (pytest.approx(1 - (0.5 + 0.5) / 3), 0.0)
+    assert bounds(one, boxed(left, left)) == (0.0, 0.0)
+    assert bounds(one, boxed(left, "")) == (None, None)
+
+
+def test_who_counts_findings_is_above_chance_where_findings_come_alone_or_not() -> None:
+    one = Measure("a", "zero-shot", "macro auroc", columns=("label:mass",), of=("mass",))
+    plan = [case(0, ("mass",)), case(1, ("mass", "nodule")), case(2, ("nodule",)), case(3, ())]
+    assert counting(one, plan) == pytest.approx((0.5 + 1 + 1 + 1) / 4)
+    assert counting(replace(one, metric="recall@5"), plan) is None
+    assert counting(one, plan[:2]) is None
 
 
 def test_coronal_shows_the_body_as_a_film_is_hung() -> None:

@@ -4,7 +4,8 @@
 
 OUT/reports.csv       image, text, patient, study, view, split, text:*, label:*, meta:*
 OUT/prompts/*.json    prompt sets in the packaged form
-OUT/challenge.json    question, family, measures, ceiling and chance of each, notes
+OUT/challenge.json    question, family, measures, ceiling and chance of each, notes; `counting` is
+                      what the number of findings of a film reaches, without knowing which
 OUT/dicom/<patient>/<study>/<view>.dcm (or CT.png)
 
 A split column sends patients to train, val and test (6 : 1 : 3). Patient p of seed s is the same in

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from asclip.metrics.classification import auroc_columns
 from asclip.phantom.challenges.case import Case, Measure
 
 Bounds = tuple[float | None, float | None]
@@ -40,21 +41,36 @@ def bounds(measure: Measure, cases: Sequence[Case]) -> Bounds:
             return precision(kept, measure.columns)
         case "right of two":
             return 1.0, 0.5
-        case "share of films":
+        case "hits above others":
             return pointing(measure, kept)
     raise ValueError(f"no bounds are known for the metric {measure.metric!r}")
 
 
 def pointing(measure: Measure, cases: Sequence[Case]) -> Bounds:
-    """A point at random hits the share of the film that the widened box covers."""
-    shares: list[float] = []
+    """The middle of the own box, less how often it lies in the boxes of others; blind points: 0."""
+    best: list[float] = []
     for column in measure.columns:
         boxes = [np.array(v.split(), float) for c in cases if (v := c.value(column))]
-        if boxes:
-            edges = np.stack(boxes)
-            low = np.maximum(edges[:, :2] - MARGIN, 0)
-            shares.append(float((np.minimum(edges[:, 2:] + MARGIN, 1) - low).prod(1).mean()))
-    return (1.0, float(np.mean(shares))) if shares else (None, None)
+        if len(boxes) > 1:
+            low, high = np.stack(boxes)[:, :2], np.stack(boxes)[:, 2:]
+            middle = (low + high)[:, None] / 2
+            inside = ((middle >= low - MARGIN) & (middle <= high + MARGIN)).all(2)
+            best.append(1 - float((inside.sum(1) - 1).mean()) / (len(boxes) - 1))
+    return (float(np.mean(best)), 0.0) if best else (None, None)
+
+
+def counting(measure: Measure, cases: Sequence[Case]) -> float | None:
+    """The macro AUROC of the number of findings of a film: who is ill, without knowing of what.
+
+    None for other metrics, and where a column of the truth has one value.
+    """
+    kept = measure.meant(cases)
+    if measure.metric != "macro auroc" or not kept:
+        return None
+    number = np.array([len(case.visit.findings) for case in kept], float)[:, None]
+    truth = np.array([[float(case.value(column)) for column in measure.columns] for case in kept])
+    found = auroc_columns(truth, np.repeat(number, truth.shape[1], 1))
+    return None if np.isnan(found).any() else float(found.mean())
 
 
 def recall(cases: Sequence[Case], *, of_bodies: bool) -> Bounds:

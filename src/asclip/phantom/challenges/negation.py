@@ -84,7 +84,7 @@ CHALLENGE = Challenge(
             of=FINDINGS,
             primary=True,
             rule="the image is nearer to its report than to text:twin, which says the contrary of "
-            "one finding, meta:truth:flipped",
+            "one finding, meta:truth:flipped; mean of the twins that add one and that deny one",
         ),
     ),
     prompts={"findings": prompts.findings(FINDINGS)},

@@ -73,12 +73,12 @@ CHALLENGE = Challenge(
             "site from the embedding",
             "probe",
             "balanced accuracy of a linear probe",
-            columns=("meta:site",),
+            columns=("meta:site", f"label:{BOUND}"),
             of=(MARKED, PLAIN),
             better="lower",
             rule="a logistic regression on frozen image embeddings, fitted and scored by "
-            "cross-validation over patients of the test split, with weights that make site and "
-            "effusion independent",
+            "cross-validation over patients of the test split; the four pairs of site and "
+            "effusion weigh the same in the fit and in the accuracy",
         ),
     ),
     prompts={"findings": prompts.findings(FINDINGS)},

@@ -55,13 +55,14 @@ CHALLENGE = Challenge(
         Measure(
             "pointing at the lesion",
             "pointing",
-            "share of films",
+            "hits above others",
             "prompts/findings.json",
             tuple(f"meta:truth:box {kind}" for kind in LESIONS),
             tuple(LESIONS),
             primary=True,
             rule="the region that answers the affirming prompts best has its centre in the "
-            f"lesion's box, widened by {MARGIN:.1%} of the film's side",
+            f"lesion's box, widened by {MARGIN:.1%} of the film's side; less the share of other "
+            "films' boxes that it would lie in, so that one point for all films has 0",
         ),
     ),
     prompts={

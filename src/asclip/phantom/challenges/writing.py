@@ -16,7 +16,7 @@ import numpy as np
 from asclip.errors import DataError, ResourceError
 from asclip.phantom import dicom, studio
 from asclip.phantom.challenges import shortcut
-from asclip.phantom.challenges.bounds import bounds
+from asclip.phantom.challenges.bounds import bounds, counting
 from asclip.phantom.challenges.case import Case, Challenge
 from asclip.phantom.challenges.coronal import coronal
 from asclip.phantom.hospital import as_csv
@@ -154,6 +154,7 @@ def _tables(
     about = describe(challenge) | {
         "ceiling": {name: limit[0] for name, limit in limits.items()},
         "chance": {name: limit[1] for name, limit in limits.items()},
+        "counting": {m.name: counting(m, plan) for m in challenge.measures},
         "counts": dict(Counter(case.split for case in plan)),
         "columns": list(rows[0]),
         **settings,

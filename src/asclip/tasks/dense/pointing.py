@@ -48,7 +48,28 @@ def hits(scores: np.ndarray, grid: tuple[int, int], boxes: np.ndarray, margin: f
     `scores` [B, N] of the regions of `grid`, `boxes` [B, 4] (x_min, y_min, x_max, y_max) as shares
     of the image's sides. Equal scores, all of them, point nowhere and miss.
     """
-    point = centres(grid)[scores.argmax(1)]
-    inside = (point >= boxes[:, :2] - margin) & (point <= boxes[:, 2:] + margin)
-    hit = inside.all(1) & (np.ptp(scores, axis=1) > 0)
-    return np.where(np.isnan(boxes).any(1), np.nan, hit)
+    hit = np.diag(_inside(centres(grid)[scores.argmax(1)], boxes, margin))
+    return np.where(np.isnan(boxes).any(1), np.nan, hit & (np.ptp(scores, axis=1) > 0))
+
+
+def gains(
+    scores: np.ndarray, grid: tuple[int, int], boxes: np.ndarray, margin: float
+) -> np.ndarray:
+    """[B] `hits` less the share of the other images' boxes that the same point lies in.
+
+    Lesions have their places, and a coarse grid has few points: one point for all images hits
+    often. Here whatever does not look at the image has 0 in the mean. NaN where the box is, and
+    where no other image has one.
+    """
+    known = ~np.isnan(boxes).any(1)
+    inside = _inside(centres(grid)[scores.argmax(1)], boxes, margin) & known
+    own = np.diag(inside)
+    others = (inside.sum(1) - own) / max(known.sum() - 1, 1)
+    gain = np.where(np.ptp(scores, axis=1) > 0, own - others, 0.0)
+    return np.where(known & (known.sum() > 1), gain, np.nan)
+
+
+def _inside(points: np.ndarray, boxes: np.ndarray, margin: float) -> np.ndarray:
+    """[B, C] bool, point b lies in the widened box c."""
+    low, high = boxes[None, :, :2] - margin, boxes[None, :, 2:] + margin
+    return ((points[:, None] >= low) & (points[:, None] <= high)).all(2)
