@@ -186,11 +186,36 @@ def test_a_method_that_cannot_run_is_said(tmp_path: Path) -> None:
     assert "cannot run" in (tmp_path / "compare.html").read_text() or "error" not in record
 
 
+def test_a_baseline_that_cannot_run_ends_it_and_is_tried_again(tmp_path: Path) -> None:
+    few = FEW | {"studies": 20}
+    with pytest.raises(DataError, match=r"baseline clip must run on negation.*'tinny'"):
+        compare(tmp_path, [], ["negation"], seeds=(0,), say=_quiet,
+                **few | {"equal": {"steps": 1, "image_tower": "tinny"}})  # fmt: skip
+    compare(tmp_path, [], ["negation"], seeds=(0,), say=_quiet, **few)
+    path = tmp_path / "runs" / "negation" / "clip" / "0" / "record.json"
+    failed = {key: v for key, v in json.loads(path.read_text()).items() if key != "measures"}
+    path.write_text(json.dumps(failed | {"error": "no space left"}))
+    found = compare(tmp_path, [], ["negation"], seeds=(0,), say=_quiet, **few)
+    assert all("measures" in record for record in found["records"])
+
+
+def test_a_baseline_that_failed_elsewhere_stays_out_of_the_table(out: Path) -> None:
+    common = json.loads((out / "compare.json").read_text())["equal"]
+    record = {"challenge": "negation", "method": "clip", "common": common, "error": "no space"}
+    for seed in (0, 1):
+        folder = out / "runs" / "negation" / "clip" / str(seed)
+        folder.mkdir(parents=True)
+        (folder / "record.json").write_text(json.dumps(record | {"seed": seed}))
+    found = compare(out, [], ["temporal"], seeds=(0, 1), say=_quiet, **FEW)
+    assert {row["challenge"] for row in found["table"]} == {"temporal"}
+
+
 @pytest.mark.parametrize(
     ("method", "kind", "words"),
     [
         ("clop", ModelError, "no recipe is called 'clop'"),
         ("clip:colour=red", DataError, "has no parameter 'colour'"),
+        ("clip:txts=report", DataError, "did you mean 'texts'"),
         ("supervised", DataError, "answers no prompt"),
     ],
 )

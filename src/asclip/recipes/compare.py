@@ -70,7 +70,7 @@ def compare(
     `jobs` runs are made at a time, each with its share of the processors.
 
     Raises:
-        DataError: a challenge that is not known, or a method that is not.
+        DataError: a challenge or a method that is not known, or a baseline that cannot run.
     """
     if by not in BY:
         raise DataError(f"methods must have equal {' or '.join(BY)}; got {by!r}")
@@ -86,6 +86,11 @@ def compare(
         tasks += [(name, method, seed) for seed in seeds for method in wanted]
     for record in _each(partial(_run, out, common, seeds[0]), tasks, jobs):
         say(_line(record))
+        if record["method"] == BASELINE and "error" in record:
+            raise DataError(
+                f"the baseline {BASELINE} must run on {record['challenge']}, as every method is "
+                f"compared with it; it did not: {record['error']}; run again with that mended"
+            )
     result = _table(out, common, wanted, seeds)
     (out / "compare.json").write_text(json.dumps(result, indent=1) + "\n")
     card.write_comparison(out / "compare.html", result)
@@ -241,7 +246,8 @@ def _table(
     for name in challenges.NAMES:
         have = {m: set[int]() for m in methods}
         for record in records:
-            if record["challenge"] == name:
+            failed = record["method"] == BASELINE and "error" in record
+            if record["challenge"] == name and not failed:
                 have[record["method"]].add(record["seed"])
         shared = {m: sorted(some & have.get(against[m], some)) for m, some in have.items()}
         complete = {m: (against[m], s) for m, s in shared.items() if s and set(seeds) <= set(s)}

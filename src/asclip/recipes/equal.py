@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asclip.errors import DataError
+from asclip.errors import DataError, nearest
 from asclip.recipes.options import choose, parameters
 
 EQUAL: dict[str, Any] = {
@@ -67,6 +67,7 @@ def settings(method: str, common: dict[str, Any], seed: int) -> tuple[str, dict[
     known = parameters(recipe)
     for key in own:
         if key.replace("-", "_") not in known:
-            raise DataError(f"{method}: recipe {recipe} has no parameter {key!r}")
+            hint = nearest(key, list(known))
+            raise DataError(f"{method}: recipe {recipe} has no parameter {key!r}; {hint}")
     given = {key: value for key, value in common.items() if key in known}
     return recipe, given | {"seed": seed} | own
