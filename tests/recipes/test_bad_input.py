@@ -77,6 +77,20 @@ def test_a_run_does_not_go_on_from_a_checkpoint_of_other_weights(copy: Path, dat
         pretrain(data, "gloria", copy, given)
 
 
+def test_weights_that_are_no_torch_file_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "w.bin"
+    path.write_bytes(b"\x80\x02junk")
+    with pytest.raises(ModelError, match=r"w\.bin holds more than weights"):
+        read(path)
+
+
+def test_a_run_does_not_go_on_from_another_file(copy: Path, data: Path) -> None:
+    given = json.loads((copy / "run.json").read_text())["parameters"]
+    torch.save({"weights": torch.zeros(1)}, copy / "checkpoint.pt")
+    with pytest.raises(ModelError, match=r"checkpoint\.pt of 'copy' must be one that asclip"):
+        pretrain(data, "gloria", copy, given)
+
+
 def test_a_class_that_no_study_has_is_said(copy: Path, data: Path, tmp_path: Path) -> None:
     heard: list[str] = []
     prompts = asking(tmp_path / "asked.json", "mass", "silicosis")

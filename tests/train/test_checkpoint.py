@@ -34,6 +34,14 @@ def test_a_cut_file_is_said(tmp_path: Path) -> None:
         checkpoint.load(path)
 
 
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x80\x02junk", b"PK\x03\x04junk", bytes(100)])
+def test_a_damaged_file_is_said(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"--fresh|not loaded"):
+        checkpoint.load(path)
+
+
 def test_a_full_disk_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "checkpoint.pt"
     checkpoint.save(path, {"step": 1})

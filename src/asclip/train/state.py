@@ -33,6 +33,11 @@ class State:
             return 0
         state = checkpoint.load(path)
         mine = self._identity()
+        if not isinstance(state, dict) or "identity" not in state:
+            raise ModelError(
+                f"checkpoint.pt of {self.out.name!r} must be one that asclip pretrain wrote; it is "
+                "another file; delete it, or start over with --fresh"
+            )
         theirs = state["identity"]
         changed = [k for k in {**mine, **theirs} if mine.get(k) != theirs.get(k)]
         if changed:
