@@ -58,6 +58,13 @@ def test_json_is_the_same_graph(small: Ontology, tmp_path: Path) -> None:
     path.write_text(json.dumps({"nodes": nodes, "edges": small.edges}))
     assert load(path).edges == small.edges
     assert load(path).nodes == small.nodes
+    edges = [dict(zip(("target", "source", "relation"), (b, a, r), strict=True))
+             for a, r, b in small.edges]  # fmt: skip
+    nodes = [{**node, "synonyms": "".join(node["synonyms"])} if len(node["synonyms"]) == 1 else node
+             for node in nodes]  # fmt: skip
+    path.write_text(json.dumps({"nodes": nodes, "edges": edges}))
+    assert load(path).edges == small.edges
+    assert load(path).nodes == small.nodes
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,7 @@ def test_json_is_the_same_graph(small: Ontology, tmp_path: Path) -> None:
         ("a.json", '{"nodes": [{"name": "x"}]}', "must be JSON"),
         ("a.json", '{"nodes": [{"id": "x"}, {"id": "x"}]}', "must stand once"),
         ("a.json", '{"nodes": [{"id": "x"}], "edges": [["x", "y"]]}', "must be JSON"),
+        ("a.json", '{"nodes": [{"id": "x"}, {"id": "y"}], "edges": ["xay"]}', "must be JSON"),
     ],
 )
 def test_bad_files_are_refused_in_one_sentence(

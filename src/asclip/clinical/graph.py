@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from asclip.errors import DataError, nearest
 
@@ -18,7 +19,8 @@ def read(path: str | Path) -> tuple[dict[str, tuple[str, ...]], list[Edge]]:
 
     CSV: a row "source,relation,target" for each edge; a row with the relation `synonym` names a
     word for its source, and one with the relation `node` (no target) a node. JSON: {"nodes":
-    [{"id": ..., "synonyms": [...]}], "edges": [[source, relation, target], ...]}. A CSV without a
+    [{"id": ..., "synonyms": [...]}], "edges": [[source, relation, target], ...]}, where an edge may
+    also be {"source": ..., "relation": ..., "target": ...}. A CSV without a
     `node` row takes its nodes from the edges; otherwise an unknown id is an error.
     """
     path = Path(path)
@@ -34,8 +36,8 @@ def read(path: str | Path) -> tuple[dict[str, tuple[str, ...]], list[Edge]]:
 def _json(text: str, name: str) -> tuple[dict[str, tuple[str, ...]], list[Edge]]:
     try:
         content = json.loads(text)
-        nodes = [(str(n["id"]), tuple(map(str, n.get("synonyms", ())))) for n in content["nodes"]]
-        edges = [(str(a), str(r), str(b)) for a, r, b in content.get("edges", ())]
+        nodes = [(str(n["id"]), _words(n.get("synonyms", ()))) for n in content["nodes"]]
+        edges = [_edge(one) for one in content.get("edges", ())]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{name} must be JSON with 'nodes' (each with an 'id') and 'edges' (source, relation, "
@@ -43,6 +45,21 @@ def _json(text: str, name: str) -> tuple[dict[str, tuple[str, ...]], list[Edge]]
         ) from None
     _no_duplicates([node for node, _ in nodes], "a node's id", name)
     return dict(nodes), edges
+
+
+def _words(said: Any) -> tuple[str, ...]:
+    """Synonyms from a list, or the one that stands there without a list."""
+    return (said,) if isinstance(said, str) else tuple(map(str, said))
+
+
+def _edge(one: Any) -> Edge:
+    """An edge from [source, relation, target] or from an object with these keys."""
+    if isinstance(one, Mapping):
+        one = [one[key] for key in ("source", "relation", "target")]
+    if isinstance(one, str):
+        raise ValueError(f"{one!r} is no edge")
+    source, relation, target = map(str, one)
+    return source, relation, target
 
 
 def _csv(text: str, name: str) -> tuple[dict[str, tuple[str, ...]], list[Edge]]:
