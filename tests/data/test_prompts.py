@@ -163,3 +163,13 @@ def test_values_of_real_tables_have_a_class(
     prompts = load_prompt_set(name)
     known = [prompts.resolve(value) is not None for value in values]
     assert sum(known) / len(known) >= share
+
+
+def test_a_class_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "twice.json"
+    path.write_text(
+        '{"name": "t", "version": "1", "kind": "multi-label", "classes": '
+        '{"Mass": {"positive": ["A mass."]}, "Mass": {"positive": ["A tumour."]}}}'
+    )
+    with pytest.raises(DataError, match="'Mass' stands twice; remove or rename one"):
+        load_prompt_set(path)

@@ -197,14 +197,22 @@ def load_prompt_set(name: str | Path) -> PromptSet:
             )
         path = _folder() / f"{name}.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
     except FileNotFoundError:
         raise DataError(f"prompt set file {path} does not exist; check the path") from None
     except OSError as error:
         raise DataError(f"prompt set file {path} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise DataError(f"prompt set file {path} must be JSON in UTF-8: {error}") from None
+        raise DataError(f"prompt set file {path} must be JSON in UTF-8; {error}") from None
     return _parse(content, path.name)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError for a key that stands twice, the first of which would be lost."""
+    keys = [key for key, _ in pairs]
+    if twice := next((key for key in keys if keys.count(key) > 1), ""):
+        raise ValueError(f"{twice!r} stands twice; remove or rename one")
+    return dict(pairs)
 
 
 def _parse(content: Any, where: str) -> PromptSet:
