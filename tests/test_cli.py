@@ -297,6 +297,15 @@ def test_pretrain_passes_recipe_parameters(
     assert "next: asclip evaluate r" in capsys.readouterr().err
 
 
+def test_pretrain_prints_the_record_of_the_run_as_json(
+    stand_in: Stand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in("asclip.recipes", "pretrain", Path("r"), RECIPES={"clip": None}, **_parameters())
+    stand_in("asclip.recipes.pretraining", "read_run", {"recipe": "clip", "last": {"loss": NAN}})
+    assert cli.main(["pretrain", "data", "--out", "r", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"recipe": "clip", "last": {"loss": None}}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

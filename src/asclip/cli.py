@@ -171,6 +171,10 @@ def pretrain(
             "asclip pretrain DATA --recipe clip --out RUN"
         )
     written = run(Path(data[0]), recipe, out, given, fresh=fresh, progress=track, say=say)
+    if as_json:
+        from asclip.recipes.pretraining import read_run
+
+        terminal.print_json(read_run(written))
     then = f"evaluate {written}"
     if recipe == "kad-knowledge":
         then = f"pretrain DATA --recipe kad --text-tower run:{written} --out RUN"

@@ -122,3 +122,30 @@ def test_what_a_score_means_comes_back_with_the_model(
     model = load(pretrain(data, name, tmp_path / name, given))
     assert model.scorer is not None
     assert model.scores_existence is existence
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "words"),
+    [
+        ("biovil-t", {"batch": 1}, ["a batch of one study", "the same text", "an earlier one"]),
+        ("modalities", {"streams": "view,second"}, ["a second image", "a second text"]),
+    ],
+)
+def test_what_the_data_never_bring_is_said_before_the_start(
+    data: Path, tmp_path: Path, name: str, own: dict[str, object], words: list[str]
+) -> None:
+    import pandas as pd
+
+    from asclip.data.ingest import ingest
+    from asclip.data.sources.table import Table
+    from asclip.files.preprocessing import Preprocessing
+
+    table = pd.read_csv(data.parent / "reports.csv").assign(**{"text": "Normal.", "meta:date": ""})
+    table.to_csv(data.parent / "same.csv", index=False)
+    same = ingest(
+        Table(data.parent / "same.csv"), tmp_path / "d", Preprocessing(size=(32, 32)), workers=0
+    )
+    given = {"steps": 1, "width": 16, "image_tower": "micro", "text_tower": "words"} | own
+    said: list[str] = []
+    pretrain(same.root, name, tmp_path / "run", given, say=said.append)
+    assert [word for word in words if word not in said[0]] == []

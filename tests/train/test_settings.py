@@ -17,6 +17,7 @@ from asclip.train.settings import Settings
         ("epochs", float("nan"), "epochs must be a finite number"),
         ("lr", float("inf"), "lr must be a finite number"),
         ("chunk", -1, "chunk must not be negative"),
+        ("seed", -1, "seed must not be negative"),
         ("dropout", 1.0, r"dropout must be in \[0, 1\)"),
     ],
 )

@@ -196,6 +196,8 @@ def size(run: Run) -> str:
     mined = not isinstance(batches, Batches) or batches.pieces.made or batches.pieces.variants
     if s.ways and not mined:
         text += f", no text to mine ({s.mining})"
+    if isinstance(batches, Batches):
+        text += "".join(f", {one}" for one in _idle(batches))
     first = batches.at(0)
     image = first.images["image"]
     if not isinstance(image, torch.Tensor):
@@ -212,6 +214,23 @@ def size(run: Run) -> str:
         precision=s.precision,
     )
     return text + f", about {needed / 1e9:.1f} GB of memory a step"
+
+
+def _idle(batches: Batches) -> list[str]:
+    """What a method could learn from and these batches never bring, in words."""
+    further, whole = batches.further, batches.pieces.whole[batches.rows]
+    absent = {
+        "a batch of one study, which has no other to be told from": batches.size == 1,
+        "the same text for every study": batches.with_text
+        and whole[0] >= 0
+        and (whole == whole[0]).all(),
+        "no study with a second image": further.wants("view")
+        and all(len(slots) < 2 for slots in batches.slots),
+        "no study with a second text": further.wants("second")
+        and not any(map(len, further.second)),
+        "no study with an earlier one": further.prior is not None and (further.prior < 0).all(),
+    }
+    return [text for text, is_so in absent.items() if is_so]
 
 
 def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:

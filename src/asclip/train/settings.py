@@ -127,7 +127,8 @@ class Settings:
         for name in ("lr", "epochs", "checkpoint_seconds"):
             if getattr(self, name) <= 0:
                 raise ModelError(f"{name} must be positive; got {getattr(self, name)}")
-        for name in ("hidden", "chunk", "steps", "warmup", "weight_decay", "clip_norm", "augment"):
+        least = ("hidden", "chunk", "steps", "weight_decay", "clip_norm", "augment", "seed")
+        for name in (*least, "evaluations"):
             if getattr(self, name) < 0:
                 raise ModelError(f"{name} must not be negative; got {getattr(self, name)}")
         for name in ("whole", "holes", "gaps"):
