@@ -35,7 +35,11 @@ def evaluate(
         typer.Option(help="Only these, comma-separated: vision,text,trust,robustness,explanation."),
     ] = "",
     no_images: Annotated[
-        bool, typer.Option("--no-images", help="Leave pictures of patients out of the card.")
+        bool,
+        typer.Option(
+            "--no-images",
+            help="Leave pictures of patients out of the card; its examples still quote reports.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:

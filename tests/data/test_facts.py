@@ -98,7 +98,7 @@ def test_a_label_that_the_catalogue_does_not_know_is_a_finding_too(tmp_path: Pat
 
 def test_no_finding_and_no_such_source_are_said(tmp_path: Path) -> None:
     data = clinic(tmp_path, many(text="A picture of a cat."))
-    with pytest.raises(DataError, match="none occurs in 5 training studies"):
+    with pytest.raises(DataError, match="5 training studies or more have; of 5"):
         facts(data, "findings")
     with pytest.raises(DataError, match="facts must be one of report, labels, both; got 'guess'"):
         facts(data, "findings", source="guess")

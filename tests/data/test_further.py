@@ -227,7 +227,7 @@ def test_priors_by_date_and_by_a_name_that_is_given(tmp_path: Path) -> None:
     part = clinic(tmp_path, rows)
     assert prior_studies(part).tolist() == [1, -1, -1, -1, 0]  # the 30th of February is no day
     assert prior_studies(part, "round").tolist() == [1, 2, 3, 4, -1]
-    with pytest.raises(DataError, match="has no 'meta:when'"):
+    with pytest.raises(DataError, match=r"has no 'meta:when'.*--map meta=when"):
         prior_studies(part, "when")
 
 

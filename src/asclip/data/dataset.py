@@ -231,5 +231,9 @@ class Dataset:
 
     def _column(self, column: str, name: str, known: tuple[str, ...]) -> Series:
         if column not in self.studies:
-            raise DataError(f"{self.name} has no {column!r}; {nearest(name, list(known))}")
+            role = f"meta={name}" if column.startswith("meta:") else f"{column}=COLUMN"
+            hint = nearest(name, list(known)) if known else "it has none of that kind"
+            raise DataError(
+                f"{self.name} has no {column!r}; {hint}; to add it, ingest again with --map {role}"
+            )
         return self.studies.loc[:, column]

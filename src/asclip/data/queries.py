@@ -46,8 +46,9 @@ def frequent_findings(train: Dataset, pieces: Pieces, source: str) -> tuple[str,
     names = tuple(name for name, count in counts.items() if count >= SELDOM)
     if not names:
         raise DataError(
-            f"this recipe learns from findings; none occurs in {SELDOM} training studies (from "
-            f"{source}); use --facts labels with label columns, or a recipe without findings"
+            f"this recipe learns from findings that {SELDOM} training studies or more have; of "
+            f"{len(train)} studies none has one so often (from {source}); use --facts labels with "
+            "label columns, or a recipe without findings"
         )
     return names
 

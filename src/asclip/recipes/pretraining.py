@@ -214,7 +214,10 @@ def read_run(out: Path) -> dict[str, Any]:
     path = out / "run.json"
     if not path.is_file():
         hint = "; its training has not finished" if (out / "checkpoint.pt").exists() else ""
-        raise ModelError(f"a run folder must hold run.json; {out.name}/ does not{hint}")
+        raise ModelError(
+            f"a run folder must hold run.json; {out.name}/ does not{hint}; give a folder that "
+            "asclip pretrain or asclip model add wrote"
+        )
     try:
         record = json.loads(path.read_text())
     except ValueError:
