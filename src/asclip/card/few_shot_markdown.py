@@ -47,7 +47,7 @@ def shots(files: Mapping[str, Sequence[Row]]) -> list[str]:
     amounts = sorted(drawn, key=lambda amount: drawn[amount])
     studies = ", ".join(f"{drawn[amount]}" for amount in amounts)
     text = [
-        f"{rows[0].score.n} test studies; {studies} training studies. Zero-shot {_floor(rows)}.",
+        f"{max(row.score.n for row in rows)} test studies; {studies} training studies. Zero-shot {_floor(rows)}.",
         "",
         *markdown.head("adapter", *amounts, f"over zero-shot at {amounts[-1]} [95 %]"),
     ]
