@@ -80,7 +80,7 @@ def test_a_run_does_not_go_on_from_a_checkpoint_of_other_weights(copy: Path, dat
 def test_weights_that_are_no_torch_file_are_said(tmp_path: Path) -> None:
     path = tmp_path / "w.bin"
     path.write_bytes(b"\x80\x02junk")
-    with pytest.raises(ModelError, match=r"w\.bin holds more than weights"):
+    with pytest.raises(ModelError, match=r"w\.bin .* holds more than weights"):
         read(path)
 
 

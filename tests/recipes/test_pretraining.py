@@ -149,3 +149,22 @@ def test_what_the_data_never_bring_is_said_before_the_start(
     said: list[str] = []
     pretrain(same.root, name, tmp_path / "run", given, say=said.append)
     assert [word for word in words if word not in said[0]] == []
+
+
+def test_best_weights_without_a_study_to_validate_on_are_said(data: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    from asclip.data.ingest import ingest
+    from asclip.data.sources.table import Table
+    from asclip.files.preprocessing import Preprocessing
+
+    table = pd.read_csv(data.parent / "reports.csv").assign(split="train")
+    table.to_csv(data.parent / "train.csv", index=False)
+    how = Preprocessing(size=(32, 32))
+    whole = ingest(Table(data.parent / "train.csv"), tmp_path / "d", how, workers=0)
+    given = {"steps": 1, "width": 16, "image_tower": "micro", "text_tower": "words"}
+    said: list[str] = []
+    pretrain(whole.root, "clip", tmp_path / "a", given | {"keep": "best"}, say=said.append)
+    pretrain(whole.root, "clip", tmp_path / "b", given, say=said.append)
+    assert [("the last weights are kept" in text) for text in said].count(True) == 1
+    assert "the last weights are kept" in said[0]

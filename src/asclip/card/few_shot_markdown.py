@@ -45,9 +45,12 @@ def shots(files: Mapping[str, Sequence[Row]]) -> list[str]:
     cells, seeds = _cells(rows, "auroc"), _seeds(rows)
     drawn = {row.drawn.amount: row.drawn.studies for row in rows if row.drawn.studies}
     amounts = sorted(drawn, key=lambda amount: drawn[amount])
-    studies = ", ".join(f"{drawn[amount]}" for amount in amounts)
+    studies, asked = (
+        ", ".join(f"{drawn[amount]}" for amount in amounts),
+        max(r.score.n for r in rows),
+    )
     text = [
-        f"{max(row.score.n for row in rows)} test studies; {studies} training studies. Zero-shot {_floor(rows)}.",
+        f"{asked} test studies; {studies} training studies. Zero-shot {_floor(rows)}.",
         "",
         *markdown.head("adapter", *amounts, f"over zero-shot at {amounts[-1]} [95 %]"),
     ]

@@ -196,6 +196,8 @@ def size(run: Run) -> str:
     mined = not isinstance(batches, Batches) or batches.pieces.made or batches.pieces.variants
     if s.ways and not mined:
         text += f", no text to mine ({s.mining})"
+    if s.keep == "best" and run.validation is None:
+        text += ", no studies to validate on: the last weights are kept, not the best"
     if isinstance(batches, Batches):
         text += "".join(f", {one}" for one in _idle(batches))
     first = batches.at(0)

@@ -151,8 +151,9 @@ def _open(path: Path) -> dict[str, Any]:
     except Exception as error:  # any: torch reads a damaged file as if it were a pickle
         reason = str(error).strip().partition("\n")[0].partition(".")[0]
         raise ModelError(
-            f"{path.name} holds more than weights, and opening it could run code ({reason}); where "
-            "it can be trusted, save its state dict as safetensors and give that file"
+            f"{path.name} is damaged, or holds more than weights and opening it could run code "
+            f"({reason}); where it can be trusted, save its state dict as safetensors and give "
+            "that file"
         ) from None
     if not isinstance(held, dict):
         raise ModelError(
