@@ -234,7 +234,7 @@ def _table(
     A method stands in it whose baseline has them, too.
     """
     records = [json.loads(path.read_text()) for path in sorted(out.glob("runs/*/*/*/record.json"))]
-    asked = {name: _about(out, name, seeds[0])["measures"] for name in _present(out, seeds[0])}
+    asked = {name: _asked(out, name, seeds[0]) for name in challenges.NAMES}
     records = [
         r
         for r in records
@@ -266,9 +266,10 @@ def _table(
     }
 
 
-def _present(out: Path, seed: int) -> list[str]:
-    """The challenges whose hospital of this seed is in `out`."""
-    return [name for name in challenges.NAMES if (_place(out, name, seed) / "data").exists()]
+def _asked(out: Path, name: str, seed: int) -> list[dict[str, Any]] | None:
+    """What is asked in a challenge now; None where its hospital is not in `out`."""
+    path = _place(out, name, seed) / "challenge.json"
+    return json.loads(path.read_text())["measures"] if path.exists() else None
 
 
 def _about(out: Path, name: str, seed: int) -> dict[str, Any]:
