@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,15 @@ def test_a_model_that_is_asked_something_else_is_not_trained_again(
     assert not [r for r in stale["records"] if (r["method"], r["seed"]) == ("clip", 0)]
     again = module._run(out, record["common"], 0, ("temporal", "clip", 0))
     assert again == {k: v for k, v in record.items() if k != "mark"}
+
+
+def test_a_hospital_of_an_earlier_version_does_not_stop_the_table(out: Path) -> None:
+    old = out / "hospitals" / "normals-0" / "challenge.json"
+    old.parent.mkdir(exist_ok=True)
+    old.write_text('{"name": "normals", "measures": []}')  # no bounds but those of its time
+    common = json.loads((out / "compare.json").read_text())["equal"]
+    assert list(module._table(out, common, ["clip"], (0, 1))["challenges"]) == ["temporal"]
+    shutil.rmtree(old.parent)
 
 
 def test_a_record_is_written_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from asclip.files.preprocessing import Preprocessing
 from asclip.phantom import challenges
 from asclip.tasks.dense.pointing import centres
 from asclip.tasks.measures import Measured, measure
+from asclip.tasks.probing import cross_validated
 from asclip.types import Encoded
 
 STUDIES = 60
@@ -239,6 +240,18 @@ def test_a_probe_that_knows_what_goes_with_a_fact_is_at_chance(challenge: Any) -
     same = replace(data, studies=data.studies.assign(**{label: harbour}))
     with pytest.raises(DataError, match=r"needs studies of each pair of both; got 2 of 4"):
         measure(seen, same, one, folder)
+
+
+def test_a_probe_beside_another_fact_finds_what_that_one_hides() -> None:
+    """The site is seen through noise, the effusion well: equal weights would read the latter."""
+    rng = np.random.default_rng(0)
+    site = rng.random(4000) < 0.5
+    ill = np.where(rng.random(4000) < 0.95, site, ~site)
+    seen = np.stack([site + rng.normal(0, 0.5, 4000), 9.0 * ill], 1)
+    who = np.arange(4000)
+    found = cross_validated(seen, site.astype(str), who, ill.astype(str))
+    assert np.nanmean(found, axis=0).mean() == pytest.approx(0.841, abs=0.03)  # Phi(0.5 / 0.5)
+    assert np.nanmean(found, axis=0).min() > 0.75  # the rare pairs, too
 
 
 def test_an_unknown_fact_is_no_class_of_a_probe(challenge: Any) -> None:

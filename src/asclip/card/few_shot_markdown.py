@@ -45,10 +45,8 @@ def shots(files: Mapping[str, Sequence[Row]]) -> list[str]:
     cells, seeds = _cells(rows, "auroc"), _seeds(rows)
     drawn = {row.drawn.amount: row.drawn.studies for row in rows if row.drawn.studies}
     amounts = sorted(drawn, key=lambda amount: drawn[amount])
-    studies, asked = (
-        ", ".join(f"{drawn[amount]}" for amount in amounts),
-        max(r.score.n for r in rows),
-    )
+    studies = ", ".join(f"{drawn[amount]}" for amount in amounts)
+    asked = max(row.score.n for row in rows)  # 0 where nothing was fitted
     text = [
         f"{asked} test studies; {studies} training studies. Zero-shot {_floor(rows)}.",
         "",

@@ -56,7 +56,7 @@ def remarks(card: Card, tables: Tables, *, include_images: bool) -> list[str]:
             "where texts are ranked the chance level keeps equal ones together."
         )
     if not include_images and (card.examples or card.heatmaps):
-        quoted = "; its examples still quote reports" * bool(card.examples)
+        quoted = "; its examples still quote reports" if card.examples else ""
         found.append(f"Pictures of patients were left out of this page on request{quoted}.")
     return found + [sentence(text) for text in card.limits if text not in found]
 

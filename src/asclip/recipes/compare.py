@@ -238,7 +238,7 @@ def _table(
     records = [
         r
         for r in records
-        if r["common"] == common and ("error" in r or r.get("asked") == asked.get(r["challenge"]))
+        if r["common"] == common and ("error" in r or r.get("asked") == asked[r["challenge"]])
     ]
     methods = list(dict.fromkeys([*wanted, *(r["method"] for r in records)]))
     against = {m: "" if m == BASELINE else baseline(m, common) for m in methods}

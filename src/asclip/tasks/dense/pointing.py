@@ -71,5 +71,5 @@ def gains(
 
 def _inside(points: np.ndarray, boxes: np.ndarray, margin: float) -> np.ndarray:
     """[B, C] bool, point b lies in the widened box c."""
-    low, high = boxes[None, :, :2] - margin, boxes[None, :, 2:] + margin
-    return ((points[:, None] >= low) & (points[:, None] <= high)).all(2)
+    low, high, point = boxes[:, :2] - margin, boxes[:, 2:] + margin, points[:, None]
+    return np.all((point >= low) & (point <= high), axis=2)
