@@ -39,6 +39,11 @@ def test_the_matrix_has_a_line_a_method_bold_where_the_interval_is_clear() -> No
     assert not any("clip" in line for line in lines[4:-2])
 
 
+def test_wins_are_a_line_a_challenge_with_what_lies_elsewhere_counted() -> None:
+    lines = page("wins").splitlines()
+    assert lines[4:6] == ["| one | `x` +.150 | 0 | 0 |", "| two | none | 1 | 1 |"]
+
+
 def test_pairs_name_the_texts_of_plain_clip_and_other_numbers_of_seeds() -> None:
     lines = page("pairs").splitlines()
     assert lines[4] == (
@@ -49,7 +54,7 @@ def test_pairs_name_the_texts_of_plain_clip_and_other_numbers_of_seeds() -> None
 
 
 def test_an_unknown_table_is_an_error() -> None:
-    with pytest.raises(DataError, match="counts, matrix, pairs"):
+    with pytest.raises(DataError, match="counts, wins, matrix, pairs"):
         page("bars")
 
 

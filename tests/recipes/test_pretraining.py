@@ -28,7 +28,7 @@ def test_no_patient_is_named_in_any_file_of_the_run(run: Path) -> None:
 
 
 def test_a_loaded_model_scores_as_the_trained_objective(run: Path, data: Path) -> None:
-    model = load(run)
+    model = load(str(run))
     assert model.scorer is not None
     part = Dataset.open(data).split("test")
     image = model.encode_images(part)
@@ -44,7 +44,7 @@ def test_a_loaded_model_scores_as_the_trained_objective(run: Path, data: Path) -
 def test_the_same_command_again_does_nothing_new(run: Path, data: Path) -> None:
     before = (run / "model.safetensors").read_bytes()
     given = {"steps": 60, "batch": 32, "lr": 2e-3, "average": 0.0, "evaluations": 2, "width": 32}
-    pretrain(data, "gloria", run, given)
+    pretrain(str(data), "gloria", str(run), given)  # folders as strings, too
     assert (run / "model.safetensors").read_bytes() == before
 
 

@@ -3,6 +3,7 @@
 `python -m asclip.literature.results_markdown PAGE.md` writes the page anew from the packaged table:
 
     <!-- compare counts all -->  how many pairs, how many better and worse than plain CLIP
+    <!-- compare wins all -->    a line a challenge: who is better than plain CLIP, how many are worse
     <!-- compare matrix all -->  the difference to plain CLIP, a line a method, a column a challenge
     <!-- compare pairs all -->   a line a pair: means, difference with its interval, steps
     <!-- end -->
@@ -44,6 +45,21 @@ def counts(known: Known) -> list[str]:
     ]
 
 
+def wins(known: Known) -> list[str]:
+    """Whose interval lies above zero, the largest difference first, and how many lie elsewhere."""
+    rows = _compared(known)
+    lines = markdown.head("challenge", "better than plain CLIP", "open", "worse")
+    for name in dict.fromkeys(row.challenge for row in rows):
+        here = [row for row in rows if row.challenge == name]
+        better = sorted(
+            (row for row in here if row.verdict == "better"), key=lambda row: -row.difference
+        )
+        said = ", ".join(f"`{r.method}` {markdown.number(r.difference, '+')}" for r in better)
+        counted = (sum(row.verdict == side for row in here) for side in ("open", "worse"))
+        lines.append(markdown.line(name.replace("_", " "), said or "none", *map(str, counted)))
+    return lines
+
+
 def matrix(known: Known) -> list[str]:
     """Bold where the interval over seeds does not hold zero; empty where nothing was run."""
     rows = _compared(known)
@@ -75,7 +91,7 @@ def pairs(known: Known) -> list[str]:
     return lines
 
 
-TABLES: dict[str, markdown.Table] = {"counts": counts, "matrix": matrix, "pairs": pairs}
+TABLES: dict[str, markdown.Table] = {"counts": counts, "wins": wins, "matrix": matrix, "pairs": pairs}
 
 
 def _compared(known: Known) -> list[Result]:

@@ -50,9 +50,9 @@ def quiet(text: str) -> None:
 
 
 def pretrain(
-    data: Path,
+    data: Path | str,
     name: str,
-    out: Path,
+    out: Path | str,
     given: Mapping[str, Any] | None = None,
     *,
     fresh: bool = False,
@@ -65,6 +65,7 @@ def pretrain(
     `progress` draws a bar over the steps (`data.progress.track`); `say` gets lines of facts: sizes,
     memory, and now and then the loss, the studies per second and the share spent waiting for data.
     """
+    data, out = Path(data), Path(out)
     settings, own = choose(name, given or {})
     source = _open(data, name, settings)
     rank, _ = join()
@@ -233,8 +234,9 @@ def read_run(out: Path) -> dict[str, Any]:
     return record
 
 
-def load(out: Path) -> Model:
+def load(out: Path | str) -> Model:
     """The trained model of a run folder, with its objective's own score or classifier if any."""
+    out = Path(out)
     record = read_run(out)
     if record["recipe"] == ontology.NAME:
         raise ModelError(
