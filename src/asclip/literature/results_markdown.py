@@ -3,7 +3,7 @@
 `python -m asclip.literature.results_markdown PAGE.md` writes the page anew from the packaged table:
 
     <!-- compare counts all -->  how many pairs, how many better and worse than plain CLIP
-    <!-- compare wins all -->    a line a challenge: who is better than plain CLIP, how many are worse
+    <!-- compare wins all -->    a line a challenge: who is better, how many are not
     <!-- compare matrix all -->  the difference to plain CLIP, a line a method, a column a challenge
     <!-- compare pairs all -->   a line a pair: means, difference with its interval, steps
     <!-- end -->
@@ -91,7 +91,12 @@ def pairs(known: Known) -> list[str]:
     return lines
 
 
-TABLES: dict[str, markdown.Table] = {"counts": counts, "wins": wins, "matrix": matrix, "pairs": pairs}
+TABLES: dict[str, markdown.Table] = {
+    "counts": counts,
+    "wins": wins,
+    "matrix": matrix,
+    "pairs": pairs,
+}
 
 
 def _compared(known: Known) -> list[Result]:
