@@ -81,6 +81,31 @@ def test_a_method_with_more_seeds_uses_them(tmp_path: Path) -> None:
     assert "2 to 3 seeds" in (tmp_path / "compare.html").read_text()
 
 
+def test_a_call_with_more_or_other_seeds_leaves_the_table_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = FEW | {"studies": 20}
+    monkeypatch.setattr(module, "ENOUGH", 1)
+    compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)
+    compare(tmp_path, [], ["negation"], seeds=(0, 1), say=_quiet, **few)
+    found = compare(tmp_path, [], ["definition"], seeds=(1,), say=_quiet, **few)
+    seeds = {(row["challenge"], row["method"]): row["seeds"] for row in found["table"]}
+    wanted = {("negation", "clip"): [0, 1], ("negation", "siglip"): [0]}
+    assert seeds == wanted | {("definition", "clip"): [1]}
+
+
+def test_runs_of_a_method_that_this_version_does_not_know_are_said(out: Path) -> None:
+    folder = out / "runs" / "temporal" / "clip-colour-red" / "0"
+    shutil.copytree(out / "runs" / "temporal" / "clip" / "0", folder)
+    record = json.loads((folder / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps(record | {"method": "clip:colour=red"}))
+    said: list[str] = []
+    found = compare(out, [], ["temporal"], seeds=(0, 1), say=said.append, **FEW)
+    assert "clip:colour=red" not in {row["method"] for row in found["table"]}
+    assert any("left out of the table" in line and "'colour'" in line for line in said)
+    shutil.rmtree(folder.parent)
+
+
 def test_runs_of_other_settings_stay_out_of_the_table(tmp_path: Path) -> None:
     few = FEW | {"studies": 20}
     compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)
@@ -129,7 +154,7 @@ def test_a_model_that_is_asked_something_else_is_not_trained_again(
     old = record | {"asked": record["asked"][:1], "measures": {}}
     path.write_text(json.dumps(old))
     monkeypatch.setattr(module, "pretrain", _stopped)
-    stale = module._table(out, record["common"], ["clip"], (0, 1))
+    stale = module._table(out, record["common"], ["clip"], (0, 1), _quiet)
     assert not [r for r in stale["records"] if (r["method"], r["seed"]) == ("clip", 0)]
     again = module._run(out, record["common"], 0, ("temporal", "clip", 0))
     assert again == {k: v for k, v in record.items() if k != "mark"}
@@ -140,7 +165,10 @@ def test_a_hospital_of_an_earlier_version_does_not_stop_the_table(out: Path) -> 
     old.parent.mkdir(exist_ok=True)
     old.write_text('{"name": "normals", "measures": []}')  # no bounds but those of its time
     common = json.loads((out / "compare.json").read_text())["equal"]
-    assert list(module._table(out, common, ["clip"], (0, 1))["challenges"]) == ["temporal"]
+    said: list[str] = []
+    found = module._table(out, common, ["clip"], (0, 1), said.append)
+    assert list(found["challenges"]) == ["temporal"]
+    assert any("normals" in line and "earlier version" in line for line in said)
     shutil.rmtree(old.parent)
 
 

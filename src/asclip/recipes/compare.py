@@ -48,6 +48,7 @@ from asclip.recipes.pretraining import load, operations, pretrain
 from asclip.tasks.measures import measure
 
 RESAMPLES = 1000
+ENOUGH = 3  # seeds with which a method stands in the table, even if more are asked for now
 
 
 def compare(
@@ -91,7 +92,7 @@ def compare(
                 f"the baseline {BASELINE} must run on {record['challenge']}, as every method is "
                 f"compared with it; it did not: {record['error']}; run again with that mended"
             )
-    result = _table(out, common, wanted, seeds)
+    result = _table(out, common, wanted, seeds, say)
     (out / "compare.json").write_text(json.dumps(result, indent=1) + "\n")
     card.write_comparison(out / "compare.html", result)
     return result
@@ -227,36 +228,47 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _table(
-    out: Path, common: dict[str, Any], wanted: Sequence[str], seeds: Sequence[int]
+    out: Path,
+    common: dict[str, Any],
+    wanted: Sequence[str],
+    seeds: Sequence[int],
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """All that is in `out`, was made with these settings and has these seeds, if not more.
+    """All that is in `out` and was made with these settings.
 
-    A method stands in it whose baseline has them, too.
+    A method stands in it with as many seeds that its baseline has, too, as were asked for, or
+    `ENOUGH`.
     """
     records = [json.loads(path.read_text()) for path in sorted(out.glob("runs/*/*/*/record.json"))]
-    asked = {name: _asked(out, name, seeds[0]) for name in challenges.NAMES}
+    about = {name: _about(out, name, seeds[0], say) for name in challenges.NAMES}
+    asked = {name: one.get("measures") for name, one in about.items()}
     records = [
         r
         for r in records
         if r["common"] == common and ("error" in r or r.get("asked") == asked[r["challenge"]])
     ]
     methods = list(dict.fromkeys([*wanted, *(r["method"] for r in records)]))
-    against = {m: "" if m == BASELINE else baseline(m, common) for m in methods}
+    against: dict[str, str] = {}
+    for method in methods:
+        try:
+            against[method] = "" if method == BASELINE else baseline(method, common)
+        except AsclipError as error:  # of another version
+            say(f"left out of the table, its runs stay: {error}")
     done: dict[str, dict[str, tuple[str, list[int]]]] = {}
     for name in challenges.NAMES:
-        have = {m: set[int]() for m in methods}
+        have = {m: set[int]() for m in against}
         for record in records:
             failed = record["method"] == BASELINE and "error" in record
-            if record["challenge"] == name and not failed:
+            if record["challenge"] == name and record["method"] in have and not failed:
                 have[record["method"]].add(record["seed"])
         shared = {m: sorted(some & have.get(against[m], some)) for m, some in have.items()}
-        complete = {m: (against[m], s) for m, s in shared.items() if s and set(seeds) <= set(s)}
+        least = min(len(seeds), ENOUGH)
+        complete = {m: (against[m], s) for m, s in shared.items() if len(s) >= least}
         done |= {name: complete} if BASELINE in complete else {}
-    about = {name: _about(out, name, seeds[0]) for name in done}
     return {
         "equal": common,
         "baseline": BASELINE,
-        "challenges": about,
+        "challenges": {name: about[name] for name in done},
         "table": [
             row
             for name, some in done.items()
@@ -266,13 +278,13 @@ def _table(
     }
 
 
-def _asked(out: Path, name: str, seed: int) -> list[dict[str, Any]] | None:
-    """What is asked in a challenge now; None where its hospital is not in `out`."""
-    path = _place(out, name, seed) / "challenge.json"
-    return json.loads(path.read_text())["measures"] if path.exists() else None
-
-
-def _about(out: Path, name: str, seed: int) -> dict[str, Any]:
+def _about(out: Path, name: str, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """What is asked in a challenge now; nothing where it has no hospital in `out`."""
+    paths = [_place(out, name, seed) / "challenge.json"]
+    paths += sorted(out.glob(f"hospitals/{name}-*/challenge.json"))
+    about = next((json.loads(path.read_text()) for path in paths if path.exists()), {})
     keys = ("question", "family", "measures", "ceiling", "chance", "counting", "notes", "counts")
-    about = json.loads((_place(out, name, seed) / "challenge.json").read_text())
-    return {key: about[key] for key in keys}
+    if about and not about.keys() >= set(keys):
+        say(f"{name} is of an earlier version and stays out of the table; --challenges {name}")
+        return {}
+    return {key: about[key] for key in keys if about}
