@@ -165,11 +165,17 @@ def test_a_hospital_of_an_earlier_version_does_not_stop_the_table(out: Path) -> 
     old.parent.mkdir(exist_ok=True)
     old.write_text('{"name": "normals", "measures": []}')  # no bounds but those of its time
     common = json.loads((out / "compare.json").read_text())["equal"]
+    record = {"challenge": "normals", "method": "clip", "common": common, "measures": {}}
+    runs = out / "runs" / "normals" / "clip"
+    for seed in (0, 1):  # its runs did not keep what was asked, either
+        (runs / str(seed)).mkdir(parents=True)
+        (runs / str(seed) / "record.json").write_text(json.dumps(record | {"seed": seed}))
     said: list[str] = []
     found = module._table(out, common, ["clip"], (0, 1), said.append)
     assert list(found["challenges"]) == ["temporal"]
     assert any("normals" in line and "earlier version" in line for line in said)
     shutil.rmtree(old.parent)
+    shutil.rmtree(runs.parent)
 
 
 def test_a_record_is_written_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,12 +240,14 @@ def _table(
     `ENOUGH`.
     """
     records = [json.loads(path.read_text()) for path in sorted(out.glob("runs/*/*/*/record.json"))]
-    about = {name: _about(out, name, seeds[0], say) for name in challenges.NAMES}
-    asked = {name: one.get("measures") for name, one in about.items()}
+    found = {name: _about(out, name, seeds[0], say) for name in challenges.NAMES}
+    about = {name: one for name, one in found.items() if one}
     records = [
         r
         for r in records
-        if r["common"] == common and ("error" in r or r.get("asked") == asked[r["challenge"]])
+        if r["common"] == common
+        and r["challenge"] in about
+        and ("error" in r or r.get("asked") == about[r["challenge"]]["measures"])
     ]
     methods = list(dict.fromkeys([*wanted, *(r["method"] for r in records)]))
     against: dict[str, str] = {}
@@ -255,7 +257,7 @@ def _table(
         except AsclipError as error:  # of another version
             say(f"left out of the table, its runs stay: {error}")
     done: dict[str, dict[str, tuple[str, list[int]]]] = {}
-    for name in challenges.NAMES:
+    for name in about:
         have = {m: set[int]() for m in against}
         for record in records:
             failed = record["method"] == BASELINE and "error" in record
