@@ -34,6 +34,7 @@ from torch.nn import functional as F
 
 from asclip.pretrain.terms import contrast, relation
 from asclip.pretrain.tiled import pairs_of, tiled_contrast
+from asclip.train.profile import forget_peak, peak_bytes
 from asclip.types import Facts
 
 WIDTH, FORMS = 512, ("tiled", "whole")
@@ -88,23 +89,6 @@ def run(form: Callable[[Data], Tensor], d: Data) -> list[Tensor]:
     return [out.detach(), *grads]
 
 
-def peak() -> float:
-    """Largest resident memory since `forget`, MiB."""
-    table = Path("/proc/self/status")
-    if table.exists():  # ru_maxrss begins with what the parent held
-        lines = dict(line.split(":", 1) for line in table.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) / 2**10
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def forget() -> None:
-    """Let the largest resident memory begin with what is held now (Linux)."""
-    file = Path("/proc/self/clear_refs")
-    if file.exists():
-        file.write_text("5")
-
-
 def bounded() -> None:
     """Let this process take nine tenths of the free memory, so that others keep the rest."""
     table = Path("/proc/meminfo")
@@ -119,8 +103,8 @@ def child(case: str, form: Callable[[Data], Tensor]) -> None:
     bounded()
     run(form, data(case, 64))
     batch = data(case, int(case.partition("-")[2]))
-    forget()
-    held = peak()
+    forget_peak()
+    held = peak_bytes()
     start, busy = time.perf_counter(), time.process_time()
     try:
         run(form, batch)
@@ -128,7 +112,8 @@ def child(case: str, form: Callable[[Data], Tensor]) -> None:
         if "allocate" not in str(error):
             raise
         return print(json.dumps({"error": "needs more than 9/10 of the free memory"}))
-    numbers = (time.perf_counter() - start, time.process_time() - busy, peak() - held)
+    seconds, processor = time.perf_counter() - start, time.process_time() - busy
+    numbers = (seconds, processor, (peak_bytes() - held) / 2**20)
     return print(json.dumps(dict(zip(PARTS, numbers, strict=True))))
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from asclip.pretrain.knowledge.medklip import MedKlip
 from asclip.pretrain.local import local_similarity
 from asclip.pretrain.multiscale.carzero import CarZero
 from asclip.pretrain.multiscale.mgca import Mgca
+from asclip.train.profile import forget_peak, peak_bytes
 from asclip.types import Encoded, Facts, Pair
 
 # Name: form, studies B, width D, regions along a side, longest text in tokens.
@@ -154,20 +154,16 @@ def run(form: Callable[..., Tensor], batch: Data) -> tuple[Tensor, list[Tensor]]
     return out.detach(), list(grads)
 
 
-def peak() -> float:
-    """Largest resident memory so far, MiB."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size / (2**20 if sys.platform == "darwin" else 2**10)
-
-
 def child(case: str, which: int) -> None:
     """Print the memory that a first run takes, after a small one, and the seconds of a second."""
     name, studies, width, side, longest = CASES[case]
     form = forms(name, width)[which]
     run(form, data(2, width, 3, 20))
-    batch, held = data(studies, width, side, longest), peak()
+    batch = data(studies, width, side, longest)
+    forget_peak()
+    held = peak_bytes()
     run(form, batch)
-    taken = peak() - held
+    taken = (peak_bytes() - held) / 2**20
     start, busy = time.perf_counter(), time.process_time()
     run(form, batch)
     print(json.dumps({

@@ -172,7 +172,7 @@ def _way_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
     way: _Way = ctx.way
     share = gradient[:, way.text] * p
     direct, through = share / length, share * dot / length**3
-    to_regions, dw = torch.zeros_like(regions), torch.zeros_like(w)
+    to_regions, dw = torch.empty_like(regions), torch.zeros_like(w)
     sharp, arrays = way.sharpness * w, _Arrays(w)
     some, pieces = _chunks(way, *regions.shape[:2])
     for i in some:

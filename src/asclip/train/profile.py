@@ -217,7 +217,10 @@ def _timed(make: Callable[[int], Batch], seconds: list[float]) -> Callable[[int]
 
 
 def peak_bytes() -> float:
-    """The largest resident memory of this process since it began; NaN where it is not told."""
+    """The largest resident memory of this process since it began, or `forget_peak`.
+
+    NaN where the system does not tell it.
+    """
     table = Path("/proc/self/status")
     if table.exists():  # Linux, where ru_maxrss begins with what the parent process held
         lines = dict(line.split(":", 1) for line in table.read_text().splitlines())
@@ -229,3 +232,10 @@ def peak_bytes() -> float:
         return float("nan")
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return float(size if sys.platform == "darwin" else size * 1024)
+
+
+def forget_peak() -> None:
+    """Let `peak_bytes` begin with what is held now; without effect where there is no /proc."""
+    file = Path("/proc/self/clear_refs")
+    if file.exists():
+        file.write_text("5")
