@@ -68,6 +68,18 @@ def test_digest_sees_what_changes_a_score_and_nothing_else(tmp_path: Path) -> No
         assert load_prompt_set(write(tmp_path, **change)).digest != digest
 
 
+def test_a_question_beside_the_prior_is_another_one(tmp_path: Path) -> None:
+    plain, beside = (
+        load_prompt_set(write(tmp_path)),
+        load_prompt_set(write(tmp_path, beside="prior")),
+    )
+    assert (plain.beside, beside.beside) == ("", "prior")
+    assert plain.digest != beside.digest
+    assert "beside" not in plain.to_json()
+    assert beside.to_json()["beside"] == "prior"
+    assert beside.only("Mass").beside == "prior"
+
+
 def test_only_keeps_the_named_classes() -> None:
     prompts = load_prompt_set("modality").only("CT", "MR")
     assert prompts.labels == ("CT", "MR")
@@ -88,6 +100,7 @@ def test_a_typo_is_answered_with_near_names() -> None:
     ("changes", "message"),
     [
         ({"kind": "both"}, "kind must be 'multi-label' or 'single-label', got 'both'"),
+        ({"beside": "next"}, "beside must be 'prior' or left out, got 'next'"),
         ({"kind": None}, "must have the keys kind"),
         ({"classes": {}}, "at least one class"),
         ({"classes": ["Mass"]}, "must be JSON objects"),

@@ -189,6 +189,37 @@ def test_change_is_read_from_both_images(challenge: Any) -> None:
     assert nothing.value() == pytest.approx(1 / nothing.values.shape[1])
 
 
+@pytest.mark.parametrize("compares", [True, False])
+def test_change_is_told_by_words_only_if_films_are_compared(challenge: Any, compares: bool) -> None:
+    """A film alone lies on the side of "worse", whatever happened; beside its prior it tells."""
+    data, folder, about = challenge("temporal")
+    one = about["pleural effusion, by words"]
+    column = one["columns"][0]
+    grew = {"worse": 1.0, "unchanged": 0.0, "better": -1.0}
+
+    def of(part: Dataset) -> np.ndarray:
+        later = part.studies[column].map(grew)
+        return np.stack([later.fillna(0.0).to_numpy(float) + 5.0, np.ones(len(part))], 1)
+
+    def said(text: str) -> np.ndarray:
+        grown, shrunk = (bool(re.search(w, text)) for w in ("increased|worse", "decreased|better"))
+        return np.array([float(grown) - float(shrunk), 1.0])
+
+    model = Knowing(of, said)
+    if compares:
+
+        def compare(image: Encoded, prior: Encoded, has: torch.Tensor) -> torch.Tensor:
+            assert has.any()
+            assert not has.all()
+            before = torch.where(has[:, None], prior.pooled, image.pooled)
+            return torch.stack([(image.pooled - before)[:, 0], torch.ones(len(has))], 1)
+
+        model.compare = compare  # pyright: ignore[reportAttributeAccessIssue]
+    found = measure(model, data, one, folder)
+    chance = 1 / found.values.shape[1]
+    assert found.value() == (1.0 if compares else pytest.approx(chance))
+
+
 def test_a_report_against_its_twin(challenge: Any) -> None:
     data, folder, about = challenge("negation")
     one = about["report against its twin"]

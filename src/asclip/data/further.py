@@ -242,8 +242,8 @@ def prior_studies(part: Dataset, order: str = "") -> np.ndarray:
     before = np.full(len(part), -1, np.int64)
     if not names:
         raise DataError(
-            "this recipe compares a study with the one before, and no fact tells their order; "
-            f"ingest with --map meta=DATE (known names: {', '.join(ORDER)}), or give --order NAME"
+            "a study is compared with the one before, and no fact tells their order; ingest with "
+            f"--map meta=DATE (known names: {', '.join(ORDER)}), or train with --order NAME"
         )
     facts = part.meta(names[0])
     if facts.dtype.kind not in "fiu":

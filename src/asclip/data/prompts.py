@@ -10,7 +10,8 @@ A set is one JSON file, shipped with the package or the user's own:
 "multi-label": each class is a yes-no question, answered against its negatives where it has any;
 the truth comes from the label columns. "single-label": one class per study, the truth comes from
 the column `column`. `aliases` map names in data to classes; names are compared without case, and
-with spaces, "_" and "-" alike.
+with spaces, "_" and "-" alike. "beside": "prior" asks of an image beside the patient's study before
+it ("The effusion has increased"), where the model compares images.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 from asclip.errors import DataError, nearest
 
 KINDS = ("multi-label", "single-label")
+BESIDE = ("", "prior")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it becomes part of file names
 
 
@@ -49,6 +51,7 @@ class PromptSet:
     aliases: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     seed: int = 0
+    beside: str = ""
 
     def __post_init__(self) -> None:
         for field_name in ("name", "version"):
@@ -61,6 +64,10 @@ class PromptSet:
             raise DataError(
                 f"prompt set {self.name}: kind must be 'multi-label' or 'single-label', got "
                 f"{self.kind!r}"
+            )
+        if self.beside not in BESIDE:
+            raise DataError(
+                f"prompt set {self.name}: beside must be 'prior' or left out, got {self.beside!r}"
             )
         if not self.classes:
             raise DataError(f"prompt set {self.name}: must have at least one class, got none")
@@ -87,12 +94,13 @@ class PromptSet:
 
     @property
     def digest(self) -> str:
-        """12 hex digits of all that can change a score: kind, column, classes, aliases."""
+        """12 hex digits of all that can change a score: kind, column, classes, aliases, beside."""
         content = {
             "kind": self.kind,
             "column": self.column,
             "classes": [[k, list(p.positive), list(p.negative)] for k, p in self.classes.items()],
             "aliases": sorted(self.aliases.items()),
+            **self._beside,
         }
         text = json.dumps(content, ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
@@ -111,6 +119,7 @@ class PromptSet:
             "seed": self.seed,
             "kind": self.kind,
             "column": self.column,
+            **self._beside,
             "aliases": dict(self.aliases),
             "classes": {
                 label: {"positive": list(part.positive), "negative": list(part.negative)}
@@ -139,6 +148,11 @@ class PromptSet:
         aliases = {alias: label for alias, label in self.aliases.items() if label in labels}
         classes = {label: self.classes[label] for label in labels}
         return replace(self, classes=classes, aliases=aliases)
+
+    @property
+    def _beside(self) -> dict[str, str]:
+        """Where it says nothing it is left out, so that the digests of such sets stay."""
+        return {"beside": self.beside} if self.beside else {}
 
     def _by_name(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -239,6 +253,7 @@ def _parse(content: Any, where: str) -> PromptSet:
         aliases={str(alias): str(label) for alias, label in aliases.items()},
         source=str(content.get("source") or ""),
         seed=seed if isinstance(seed, int) else 0,
+        beside=str(content.get("beside") or ""),
     )
 
 

@@ -42,7 +42,8 @@ class Model:
     similarity of an objective that owns one (`(image, text) -> [B, C]`); None means the cosine. It
     is attached by whoever builds the objective, and is not part of `save`; the same holds for
     `classifier`, which gives label scores [B, K] of pooled images where the objective has a head,
-    and for `disentangle`, which parts images into what is there and where (see `tasks.leakage`).
+    for `disentangle`, which parts images into what is there and where (see `tasks.leakage`), and
+    for `compare`, which puts an image beside the one before (see `tasks.beside`).
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Model:
         self.scorer = scorer
         self.classifier: Callable[..., Tensor] | None = None
         self.disentangle: Callable[[Encoded], tuple[Encoded, Encoded]] | None = None
+        self.compare: Callable[[Encoded, Encoded, Tensor], Tensor] | None = None
         self.scores_existence = False  # the scorer gives the log-odds that a text is true
 
     @torch.no_grad()

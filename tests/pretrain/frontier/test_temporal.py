@@ -74,6 +74,17 @@ def test_the_formula_against_a_loop() -> None:
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 
 
+def test_what_is_compared_is_what_was_trained() -> None:
+    pair, facts, _ = sample()
+    objective = build(change_weight=0.0)
+    found = objective.compare(pair.image, pair.others["prior"], facts.targets["has_prior"])
+    assert not found.requires_grad
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(4))
+    torch.testing.assert_close(found[1], F.normalize(pair.image.pooled[1], dim=0))  # has no prior
+    clip = Clip(temperature=0.07)(Pair(Encoded(found), pair.text), facts)
+    torch.testing.assert_close(objective(pair, facts).total, clip.total)
+
+
 def test_a_stand_in_is_neutral() -> None:
     pair, facts, leaves = sample()
     (grad,) = torch.autograd.grad(build()(pair, facts).total, leaves[1:2])

@@ -38,9 +38,10 @@ def prompt_set(
     *,
     about: str,
     column: str = "",
+    beside: str = "",
 ) -> dict[str, Any]:
     """A set with (positive, negative) sentences per class; "single-label" if `column` is given."""
-    return {
+    return ({"beside": beside} if beside else {}) | {
         "name": name,
         "version": "1",
         "source": "own wording, written before any model was scored",

@@ -102,12 +102,21 @@ def _measure(name: str) -> Measure:
     )
 
 
+def _by_words(name: str) -> Measure:
+    """The same question without a probe: which sentence is nearest to the pair of films."""
+    return replace(
+        _measure(name), name=f"{name}, by words", kind="zero-shot", primary=False,
+        rule="later studies whose column is filled, beside the study before if the model does that",
+    )  # fmt: skip
+
+
 CHALLENGE = Challenge(
     name="temporal",
     question="Does the model see whether a finding grew or shrank since the prior film?",
     family="frontier",
     measures=(
         *(_measure(name) for name in FINDINGS),
+        *(_by_words(name) for name in FINDINGS),
         Measure(
             "findings",
             "zero-shot",
@@ -125,6 +134,7 @@ CHALLENGE = Challenge(
                 {change: (words, ()) for change, words in _prompts(name).items()},
                 about=f"Change of a {name} since the prior study",
                 column=f"change:{name}",
+                beside="prior",
             )
             for name in FINDINGS
         },
@@ -132,7 +142,8 @@ CHALLENGE = Challenge(
     cases=cases,
     notes=(
         "The score is the mean of the primary measures.",
-        "An oracle that sees the later film alone guesses the change from the grade: a model "
-        "without the prior ends near 0.55, not at one third.",
+        "The probe sees the vectors of both films of any model, so that who shows how much of a "
+        "finding there is shows its change; by words only a model that compares films sees both.",
+        "An oracle that sees the grade in one of the films, whichever, is right in 0.60.",
     ),
 )

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from asclip.pretrain.scale import Scaled, log_scale, scale_of
 from asclip.pretrain.terms import contrast, relation, relation_needs, unit
-from asclip.types import Facts, Loss, Pair
+from asclip.types import Encoded, Facts, Loss, Pair
 
 
 def change_loss(logits: Tensor, change: Tensor, has_prior: Tensor) -> Tensor:
@@ -68,12 +68,21 @@ class Temporal(Scaled):
         cosine = answer @ unit(definitions).T  # [B, 3, F]
         return (scale_of(self.log_change_scale) * cosine).mT + self.bias
 
+    def _beside(self, image: Encoded, prior: Encoded, has: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the file's head x [B, 3 D] and u' [B, D]."""
+        now, before = unit(image.pooled), unit(prior.pooled)
+        both = torch.cat([now, before, now - before], -1)
+        return both, unit(torch.where(has[:, None], now + self.fusion(both), now))
+
+    @torch.no_grad()
+    def compare(self, image: Encoded, prior: Encoded, has_prior: Tensor) -> Tensor:
+        """Unit vectors [B, D] of images beside their priors, those alone that have none."""
+        return self._beside(image, prior, has_prior)[1]
+
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B studies and M texts."""
         has = facts.targets["has_prior"]
-        image, prior = unit(pair.image.pooled), unit(pair.others["prior"].pooled)
-        both = torch.cat([image, prior, image - prior], -1)
-        fused = unit(torch.where(has[:, None], image + self.fusion(both), image))
+        both, fused = self._beside(pair.image, pair.others["prior"], has)
         pairs = relation(
             facts, len(pair.text.pooled), same_text=self.same_text, same_patient=self.same_patient
         )

@@ -150,6 +150,11 @@ class BioVilT(BioVil):
             x, _ = layer(x, x, None)  # keys and queries are the same: attention among all places
         return self.projection(torch.cat([now, x[:, : now.shape[1]]], -1))
 
+    @torch.no_grad()
+    def compare(self, image: Encoded, prior: Encoded, has_prior: Tensor) -> Tensor:
+        """Means [B, D] of projected patches of images beside their priors, where they have one."""
+        return mean_valid(self.patches(image, prior.local, has_prior), image.valid)
+
     def forward(self, pair: Pair, facts: Facts) -> Loss:
         """The loss of B images, their priors and M texts."""
         has = facts.targets["has_prior"]

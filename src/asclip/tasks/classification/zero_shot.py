@@ -25,6 +25,7 @@ import numpy as np
 
 from asclip.data.prompts import PromptSet
 from asclip.errors import DataError
+from asclip.tasks.beside import beside_prior
 from asclip.tasks.classification.scoring import evaluate
 from asclip.tasks.classification.truth import truth_of
 from asclip.tasks.provenance import provenance, who
@@ -61,13 +62,16 @@ class ZeroShot:
         asked = self.prompts.only(*(name for name in truth.labels if name in self.prompts.classes))
         scores = np.full(truth.values.shape, np.nan)
         columns = [truth.labels.index(label) for label in asked.labels]
-        images = model.encode_images(data)
-        scores[:, columns] = log_odds(model, images, asked, temperature=self.temperature)
+        asked_of = beside_prior(model) if self.prompts.beside else model
+        images = asked_of.encode_images(data)
+        scores[:, columns] = log_odds(asked_of, images, asked, temperature=self.temperature)
+        if self.prompts.beside:
+            facts["sees_prior"] = asked_of is not model
         facts |= truth.notes | {
             "kind": self.prompts.kind,
             "temperature": _multiplier(model, self.temperature),
             "labels_without_probability": [
-                label for label in asked.labels if not is_log_odds(model, asked, label)
+                label for label in asked.labels if not is_log_odds(asked_of, asked, label)
             ],
             "studies_not_scored": int(np.isnan(scores[:, columns]).any(axis=1).sum()),
         }

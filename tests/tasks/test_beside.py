@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from asclip.data.dataset import Dataset
+from asclip.data.ingest import ingest
+from asclip.data.prompts import ClassPrompts, PromptSet
+from asclip.data.sources.table import Table
+from asclip.errors import DataError
+from asclip.files.preprocessing import Preprocessing
+from asclip.phantom import challenges
+from asclip.tasks import beside
+from asclip.tasks.beside import beside_prior
+from asclip.tasks.classification.zero_shot import ZeroShot
+from asclip.types import Encoded
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("temporal")
+    table = challenges.write("temporal", folder, 24, size=32, workers=0)
+    return ingest(
+        Table(table, name="temporal"), folder / "data", Preprocessing(size=(32, 32)), workers=0
+    )
+
+
+class Numbered:
+    """Study n lies at (n, 1); beside its prior m it lies at (n, m)."""
+
+    scorer, scale = staticmethod(lambda image, text: 1 / 0), 1.0
+    preprocessing = SimpleNamespace(digest="x")
+    scores_existence = True
+
+    def encode_images(self, dataset: Dataset, **options: Any) -> Encoded:
+        row = torch.arange(len(dataset), dtype=torch.float32)
+        return Encoded(torch.stack([row, torch.ones(len(row))], 1))
+
+    def encode_texts(self, texts: list[str], **options: Any) -> Encoded:
+        assert options["local"] is False
+        return Encoded(torch.eye(2)[[int(t == "more") for t in texts]])
+
+    def compare(self, image: Encoded, prior: Encoded, has: torch.Tensor) -> torch.Tensor:
+        before = torch.where(has, prior.pooled[:, 0], -1.0)
+        return torch.stack([image.pooled[:, 0], before], 1)
+
+
+@pytest.mark.parametrize("chunk", [256, 5])
+def test_each_study_meets_the_one_before(
+    data: Dataset, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "CHUNK", chunk)
+    found = beside_prior(Numbered()).encode_images(data).pooled
+    patient = data.studies["group"].tolist()  # two studies of each, the earlier one first
+    prior = [row - 1 if patient[row] in patient[:row] else -1 for row in range(len(data))]
+    np.testing.assert_array_equal(found[:, 1], prior)
+    np.testing.assert_array_equal(found[:, 0], np.arange(len(data)))
+
+
+def test_a_model_that_compares_nothing_stays_itself() -> None:
+    model = SimpleNamespace(compare=None)
+    assert beside_prior(model) is model
+    other = SimpleNamespace()
+    assert beside_prior(other) is other
+
+
+def test_no_study_and_no_order(data: Dataset) -> None:
+    none = beside_prior(Numbered()).encode_images(data.take(np.array([], int)))
+    assert none.pooled.shape == (0, 2)
+    blind = replace(data, studies=data.studies.drop(columns=["meta:date"]))
+    with pytest.raises(DataError, match="no fact tells their order"):
+        beside_prior(Numbered()).encode_images(blind)
+
+
+def test_zero_shot_asks_the_pair_and_says_so(data: Dataset) -> None:
+    classes = {"worse": ClassPrompts(("less",)), "better": ClassPrompts(("more",))}
+    asked = PromptSet(
+        "change", "1", "single-label", classes, column="change:pneumothorax", beside="prior"
+    )
+    found = ZeroShot(asked).predict(Numbered(), data)
+    assert found.provenance["sees_prior"] is True
+    vectors = torch.nn.functional.normalize(beside_prior(Numbered()).encode_images(data).pooled)
+    np.testing.assert_allclose(found.scores[:, 0], vectors[:, 0] - vectors[:, 1], rtol=1e-6)
