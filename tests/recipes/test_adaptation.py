@@ -129,6 +129,10 @@ def test_what_cannot_be_adapted_is_said(
         adapt(bound, data, prompts, "tip-adapter", out=out)
     with pytest.raises(DataError, match="prompt set modality"):
         adapt(run, data, "modality", "tip-adapter", out=out)
+    beside = tmp_path / "beside.json"
+    beside.write_text(json.dumps(json.loads(Path(prompts).read_text()) | {"beside": "prior"}))
+    with pytest.raises(DataError, match="adapters see one image"):
+        adapt(run, data, str(beside), "tip-adapter", out=out)
     assert not out.exists()
     assert cli.main(["adapt", str(run), str(data), "--prompts", prompts, "--shots", "few"]) == 2
     for word in ("few", "0", "1.5", "nan"):

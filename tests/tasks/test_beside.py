@@ -16,9 +16,18 @@ from asclip.errors import DataError
 from asclip.files.preprocessing import Preprocessing
 from asclip.phantom import challenges
 from asclip.tasks import beside
-from asclip.tasks.beside import beside_prior
-from asclip.tasks.classification.zero_shot import ZeroShot
+from asclip.tasks.beside import asked_of
+from asclip.tasks.classification.zero_shot import ZeroShot, score_encoded
 from asclip.types import Encoded
+
+CHANGE = PromptSet(
+    "change",
+    "1",
+    "single-label",
+    {"worse": ClassPrompts(("less",)), "better": ClassPrompts(("more",))},
+    column="change:pneumothorax",
+    beside="prior",
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +51,6 @@ class Numbered:
         return Encoded(torch.stack([row, torch.ones(len(row))], 1))
 
     def encode_texts(self, texts: list[str], **options: Any) -> Encoded:
-        assert options["local"] is False
         return Encoded(torch.eye(2)[[int(t == "more") for t in texts]])
 
     def compare(self, image: Encoded, prior: Encoded, has: torch.Tensor) -> torch.Tensor:
@@ -55,34 +63,35 @@ def test_each_study_meets_the_one_before(
     data: Dataset, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beside, "CHUNK", chunk)
-    found = beside_prior(Numbered()).encode_images(data).pooled
+    found = asked_of(Numbered(), CHANGE).encode_images(data).pooled
     patient = data.studies["group"].tolist()  # two studies of each, the earlier one first
     prior = [row - 1 if patient[row] in patient[:row] else -1 for row in range(len(data))]
     np.testing.assert_array_equal(found[:, 1], prior)
     np.testing.assert_array_equal(found[:, 0], np.arange(len(data)))
 
 
-def test_a_model_that_compares_nothing_stays_itself() -> None:
-    model = SimpleNamespace(compare=None)
-    assert beside_prior(model) is model
-    other = SimpleNamespace()
-    assert beside_prior(other) is other
+def test_who_compares_nothing_or_is_asked_of_one_image_stays_itself() -> None:
+    for model in (SimpleNamespace(compare=None), SimpleNamespace()):
+        assert asked_of(model, CHANGE) is model
+    one = Numbered()
+    assert asked_of(one, replace(CHANGE, beside="")) is one
 
 
 def test_no_study_and_no_order(data: Dataset) -> None:
-    none = beside_prior(Numbered()).encode_images(data.take(np.array([], int)))
+    none = asked_of(Numbered(), CHANGE).encode_images(data.take(np.array([], int)))
     assert none.pooled.shape == (0, 2)
     blind = replace(data, studies=data.studies.drop(columns=["meta:date"]))
     with pytest.raises(DataError, match="no fact tells their order"):
-        beside_prior(Numbered()).encode_images(blind)
+        asked_of(Numbered(), CHANGE).encode_images(blind)
+
+
+def test_a_film_alone_is_not_asked_beside_another() -> None:
+    with pytest.raises(DataError, match="beside the patient's study before"):
+        score_encoded(Numbered(), Encoded(torch.ones(1, 2)), CHANGE)
 
 
 def test_zero_shot_asks_the_pair_and_says_so(data: Dataset) -> None:
-    classes = {"worse": ClassPrompts(("less",)), "better": ClassPrompts(("more",))}
-    asked = PromptSet(
-        "change", "1", "single-label", classes, column="change:pneumothorax", beside="prior"
-    )
-    found = ZeroShot(asked).predict(Numbered(), data)
+    found = ZeroShot(CHANGE).predict(Numbered(), data)
     assert found.provenance["sees_prior"] is True
-    vectors = torch.nn.functional.normalize(beside_prior(Numbered()).encode_images(data).pooled)
+    vectors = torch.nn.functional.normalize(asked_of(Numbered(), CHANGE).encode_images(data).pooled)
     np.testing.assert_allclose(found.scores[:, 0], vectors[:, 0] - vectors[:, 1], rtol=1e-6)

@@ -48,6 +48,11 @@ def adapt(
     with all curves of the file is written beside it.
     """
     chosen, asked = adapters(methods), load_prompt_set(prompts)
+    if asked.beside:
+        raise DataError(
+            f"prompt set {asked.name} asks of an image beside the patient's study before, and "
+            "adapters see one image; ask it with asclip evaluate"
+        )
     dataset = Dataset.open(data)
     model = load(run)
     check_preprocessing(model, dataset)

@@ -36,9 +36,10 @@ def heatmaps(
     """For the best recognised labels: an image, a phrase and the similarity of the regions to it.
 
     One map a label, for the study in which the label is true and has the highest score, from the
-    first prompt set with several labels. It shows what the score looks at, not a lesion's edge.
+    first prompt set with several labels that asks of one image. It shows what the score looks at,
+    not a lesion's edge.
     """
-    several = [(chosen, found) for chosen, found in sets if not chosen.single_label]
+    several = [one for one in sets if not (one[0].single_label or one[0].beside)]
     if not several:
         return []
     chosen, found = several[0]

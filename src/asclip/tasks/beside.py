@@ -19,13 +19,15 @@ import torch
 from torch.nn import functional
 
 from asclip.data.further import prior_studies
+from asclip.data.prompts import PromptSet
 from asclip.tasks.similarity import CHUNK, take
 from asclip.types import Encoded
 
 
-def beside_prior(model: Any) -> Any:
-    """`model` with images that are seen beside the study before, if its objective can do that."""
-    return model if getattr(model, "compare", None) is None else _Beside(model)
+def asked_of(model: Any, prompts: PromptSet) -> Any:
+    """`model`, or, if `prompts` ask so and its objective can, with images beside their priors."""
+    able = bool(prompts.beside) and getattr(model, "compare", None) is not None
+    return _Beside(model) if able else model
 
 
 class _Beside:
@@ -54,10 +56,6 @@ class _Beside:
             for rows in (slice(k, k + CHUNK) for k in range(0, len(before), CHUNK))
         ]
         return Encoded(torch.cat(parts) if parts else images.pooled)
-
-    def encode_texts(self, texts: Any, **options: Any) -> Encoded:
-        """The model's, without the words' own vectors."""
-        return self.model.encode_texts(texts, **{**options, "local": False})
 
     def score(self, image: Encoded, text: Encoded) -> torch.Tensor:
         """The cosine [B, C]."""

@@ -16,6 +16,7 @@ import numpy as np
 from asclip.data.prompts import ClassPrompts, PromptSet
 from asclip.metrics.classification import auroc_columns
 from asclip.metrics.known import mean_of_defined
+from asclip.tasks.beside import asked_of
 from asclip.tasks.classification.truth import truth_of
 from asclip.tasks.classification.zero_shot import log_odds
 from asclip.tasks.provenance import provenance
@@ -77,7 +78,9 @@ def sensitivity(
     found = truth_of(prompts, data)
     asked = prompts.only(*(name for name in found.labels if name in prompts.classes))
     truth = found.values[:, [found.labels.index(name) for name in asked.labels]]
-    spread = prompt_spread(model, model.encode_images(data), truth, asked, halves=halves, seed=seed)
+    seeing = asked_of(model, prompts)
+    images = seeing.encode_images(data)
+    spread = prompt_spread(seeing, images, truth, asked, halves=halves, seed=seed)
     facts = provenance("prompt-choice", model, data, seed=seed, prompts=prompts.id)
     facts.pop("dataset_hash")
     number = (~np.isnan(truth)).sum(0)

@@ -25,7 +25,7 @@ import numpy as np
 
 from asclip.data.prompts import PromptSet
 from asclip.errors import DataError
-from asclip.tasks.beside import beside_prior
+from asclip.tasks.beside import asked_of
 from asclip.tasks.classification.scoring import evaluate
 from asclip.tasks.classification.truth import truth_of
 from asclip.tasks.provenance import provenance, who
@@ -62,16 +62,16 @@ class ZeroShot:
         asked = self.prompts.only(*(name for name in truth.labels if name in self.prompts.classes))
         scores = np.full(truth.values.shape, np.nan)
         columns = [truth.labels.index(label) for label in asked.labels]
-        asked_of = beside_prior(model) if self.prompts.beside else model
-        images = asked_of.encode_images(data)
-        scores[:, columns] = log_odds(asked_of, images, asked, temperature=self.temperature)
+        seeing = asked_of(model, self.prompts)
+        images = seeing.encode_images(data)
+        scores[:, columns] = log_odds(seeing, images, asked, temperature=self.temperature)
         if self.prompts.beside:
-            facts["sees_prior"] = asked_of is not model
+            facts["sees_prior"] = seeing is not model
         facts |= truth.notes | {
             "kind": self.prompts.kind,
             "temperature": _multiplier(model, self.temperature),
             "labels_without_probability": [
-                label for label in asked.labels if not is_log_odds(asked_of, asked, label)
+                label for label in asked.labels if not is_log_odds(seeing, asked, label)
             ],
             "studies_not_scored": int(np.isnan(scores[:, columns]).any(axis=1).sum()),
         }
@@ -117,7 +117,15 @@ def score_encoded(model: Any, images: Encoded, prompts: PromptSet) -> np.ndarray
     """[B, K] what to show for encoded images: probabilities of the classes of `prompts`.
 
     A multi-label class without negative prompts has its plain similarity, see `log_odds`.
+
+    Raises:
+        DataError: the set asks of an image beside the study before, and here images stand alone.
     """
+    if prompts.beside:
+        raise DataError(
+            f"prompt set {prompts.name} asks of an image beside the patient's study before, and "
+            "here it stands alone; ask of a data set: asclip evaluate RUN DATA --prompts FILE"
+        )
     scores = log_odds(model, images, prompts)
     for k, label in enumerate(prompts.classes):
         if is_log_odds(model, prompts, label):
