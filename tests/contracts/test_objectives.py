@@ -23,6 +23,22 @@ def objective(request: pytest.FixtureRequest) -> torch.nn.Module:
     return OBJECTIVES[request.param]()
 
 
+@pytest.mark.parametrize(
+    ("name", "takes"),
+    [
+        ("score", ["image", "text"]),
+        ("disentangle", ["image"]),
+        ("beside_prior", ["image", "prior", "has_prior"]),
+    ],
+)
+def test_what_a_model_takes_over_by_name_is_meant_so(
+    objective: torch.nn.Module, name: str, takes: list[str]
+) -> None:
+    """A method of this name with another meaning would be called by a task."""
+    method = getattr(objective, name, None)
+    assert method is None or list(inspect.signature(method).parameters) == takes
+
+
 def test_loss_is_finite_and_parts_are_detached(objective) -> None:
     loss = forward(ToyEncoder(), objective, toy_batch(), "fp32")
     assert torch.isfinite(loss.total)

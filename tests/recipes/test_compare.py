@@ -211,6 +211,22 @@ def test_equal_compute_gives_a_dearer_step_fewer(tmp_path: Path) -> None:
     assert steps["clip:texts=report"] == round(12 * cost["clip"] / cost["clip-texts-report"])
 
 
+def test_a_recipe_is_told_which_groups_there_are(tmp_path: Path) -> None:
+    """By default `group-weights` weighs the sexes alike, which are not the groups of `subgroup`."""
+    methods = ["group-weights", "group-weights:attribute=site"]
+    compare(tmp_path, methods, ["subgroup"], seeds=(0,), say=_quiet, **FEW)
+    runs = tmp_path / "runs" / "subgroup"
+    told = {
+        path.parts[-3]: json.loads(path.read_text())["parameters"].get("attribute")
+        for path in runs.glob("*/0/run.json")
+    }
+    assert told == {
+        "clip": None,
+        "group-weights": "insurance",
+        "group-weights-attribute-site": "site",
+    }
+
+
 def test_the_page_shows_every_method_and_the_losses(out: Path) -> None:
     page = (out / "compare.html").read_text()
     for word in ("clip:texts=report", "temporal", "change of the pneumothorax", "chance", "not a"):

@@ -53,7 +53,7 @@ class Numbered:
     def encode_texts(self, texts: list[str], **options: Any) -> Encoded:
         return Encoded(torch.eye(2)[[int(t == "more") for t in texts]])
 
-    def compare(self, image: Encoded, prior: Encoded, has: torch.Tensor) -> torch.Tensor:
+    def beside_prior(self, image: Encoded, prior: Encoded, has: torch.Tensor) -> torch.Tensor:
         before = torch.where(has, prior.pooled[:, 0], -1.0)
         return torch.stack([image.pooled[:, 0], before], 1)
 
@@ -71,7 +71,7 @@ def test_each_study_meets_the_one_before(
 
 
 def test_who_compares_nothing_or_is_asked_of_one_image_stays_itself() -> None:
-    for model in (SimpleNamespace(compare=None), SimpleNamespace()):
+    for model in (SimpleNamespace(beside_prior=None), SimpleNamespace()):
         assert asked_of(model, CHANGE) is model
     one = Numbered()
     assert asked_of(one, replace(CHANGE, beside="")) is one

@@ -208,13 +208,13 @@ def test_change_is_told_by_words_only_if_films_are_compared(challenge: Any, comp
     model = Knowing(of, said)
     if compares:
 
-        def compare(image: Encoded, prior: Encoded, has: torch.Tensor) -> torch.Tensor:
+        def beside_prior(image: Encoded, prior: Encoded, has: torch.Tensor) -> torch.Tensor:
             assert has.any()
             assert not has.all()
             before = torch.where(has[:, None], prior.pooled, image.pooled)
             return torch.stack([(image.pooled - before)[:, 0], torch.ones(len(has))], 1)
 
-        model.compare = compare  # pyright: ignore[reportAttributeAccessIssue]
+        model.beside_prior = beside_prior  # pyright: ignore[reportAttributeAccessIssue]
     found = measure(model, data, one, folder)
     chance = 1 / found.values.shape[1]
     assert found.value() == (1.0 if compares else pytest.approx(chance))

@@ -43,6 +43,7 @@ from asclip.metrics.bootstrap import percentile_interval
 from asclip.phantom import challenges
 from asclip.recipes.equal import BASELINE, BY, EQUAL, baseline, settings
 from asclip.recipes.evaluation import Encodings
+from asclip.recipes.options import parameters
 from asclip.recipes.paired import folder_of, rows
 from asclip.recipes.pretraining import load, operations, pretrain
 from asclip.tasks.measures import measure
@@ -137,8 +138,11 @@ def _given(out: Path, common: dict[str, Any], first: int, task: Task) -> tuple[s
     """The recipe of a run and all that it is given, steps included."""
     name, method, seed = task
     recipe, given = settings(method, common, seed)
-    known = _place(out, name, seed) / "knowledge.json"
+    place = _place(out, name, seed)
+    known = place / "knowledge.json"
     given |= {"knowledge": str(known)} if known.exists() and "knowledge" not in given else {}
+    told = json.loads((place / "challenge.json").read_text()).get("given", {})
+    given |= {k: v for k, v in told.items() if k in parameters(recipe) and k not in given}
     if common["equal"] == "compute" and method != BASELINE and "steps=" not in method:
         share = _cost(out, common, (name, BASELINE, first)) / _cost(
             out, common, (name, method, first)

@@ -256,5 +256,5 @@ def load(out: Path | str) -> Model:
     model.scores_existence = bool(getattr(objective, "existence_score", False))
     model.classifier = getattr(objective, "classify", None)
     model.disentangle = getattr(objective, "disentangle", None)
-    model.compare = getattr(objective, "compare", None)
+    model.beside_prior = getattr(objective, "beside_prior", None)
     return model

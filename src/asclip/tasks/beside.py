@@ -26,7 +26,7 @@ from asclip.types import Encoded
 
 def asked_of(model: Any, prompts: PromptSet) -> Any:
     """`model`, or, if `prompts` ask so and its objective can, with images beside their priors."""
-    able = bool(prompts.beside) and getattr(model, "compare", None) is not None
+    able = bool(prompts.beside) and getattr(model, "beside_prior", None) is not None
     return _Beside(model) if able else model
 
 
@@ -50,7 +50,7 @@ class _Beside:
         has = before >= 0
         source = np.where(has, before, np.arange(len(before)))
         parts = [
-            self.model.compare(
+            self.model.beside_prior(
                 take(images, rows), take(images, source[rows]), torch.from_numpy(has[rows])
             )
             for rows in (slice(k, k + CHUNK) for k in range(0, len(before), CHUNK))

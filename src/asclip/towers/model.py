@@ -43,7 +43,7 @@ class Model:
     is attached by whoever builds the objective, and is not part of `save`; the same holds for
     `classifier`, which gives label scores [B, K] of pooled images where the objective has a head,
     for `disentangle`, which parts images into what is there and where (see `tasks.leakage`), and
-    for `compare`, which puts an image beside the one before (see `tasks.beside`).
+    for `beside_prior`, which puts an image beside the one before (see `tasks.beside`).
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Model:
         self.scorer = scorer
         self.classifier: Callable[..., Tensor] | None = None
         self.disentangle: Callable[[Encoded], tuple[Encoded, Encoded]] | None = None
-        self.compare: Callable[[Encoded, Encoded, Tensor], Tensor] | None = None
+        self.beside_prior: Callable[[Encoded, Encoded, Tensor], Tensor] | None = None
         self.scores_existence = False  # the scorer gives the log-odds that a text is true
 
     @torch.no_grad()

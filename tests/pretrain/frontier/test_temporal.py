@@ -77,7 +77,7 @@ def test_the_formula_against_a_loop() -> None:
 def test_what_is_compared_is_what_was_trained() -> None:
     pair, facts, _ = sample()
     objective = build(change_weight=0.0)
-    found = objective.compare(pair.image, pair.others["prior"], facts.targets["has_prior"])
+    found = objective.beside_prior(pair.image, pair.others["prior"], facts.targets["has_prior"])
     assert not found.requires_grad
     torch.testing.assert_close(found.norm(dim=1), torch.ones(4))
     torch.testing.assert_close(found[1], F.normalize(pair.image.pooled[1], dim=0))  # has no prior

@@ -125,7 +125,7 @@ def test_a_missing_prior_is_not_looked_at() -> None:
 def test_what_is_compared_is_what_was_trained() -> None:
     _, pair, facts = setting()
     ours = biovil_t()
-    found = ours.compare(pair.image, pair.others["prior"], facts.targets["has_prior"])
+    found = ours.beside_prior(pair.image, pair.others["prior"], facts.targets["has_prior"])
     assert not found.requires_grad
     clip = Clip(temperature=0.5)(Pair(Encoded(found), pair.text), facts)
     torch.testing.assert_close(ours(pair, facts).total, clip.total)

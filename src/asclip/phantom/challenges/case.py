@@ -86,7 +86,8 @@ class Measure:
 class Challenge:
     """One challenge; `cases(seed, studies)` are its studies, `prompts` its prompt sets by name.
 
-    `extras` are further JSON files by name.
+    `extras` are further JSON files by name. `given` is what a recipe that has such a parameter has
+    to be told of these studies: which column names the groups.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Challenge:
     cases: Callable[[int, int], list[Case]]
     notes: tuple[str, ...] = ()
     extras: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 def split_of(seed: int, patient: int) -> str:

@@ -79,6 +79,7 @@ CHALLENGE = Challenge(
     ),
     prompts={"findings": prompts.findings(FINDINGS)},
     cases=cases,
+    given={"attribute": "insurance"},
     notes=(
         f"{SHARE:.0%} of the patients have meta:insurance {FEW}, the others {MANY}. Of the others "
         f"{AGREE:.0%} have {BOUND} and the letter R on their films, or neither; of the small group "

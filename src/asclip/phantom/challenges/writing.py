@@ -209,6 +209,7 @@ def describe(challenge: Challenge) -> dict[str, Any]:
         "family": challenge.family,
         "measures": [_measure(asdict(m)) for m in challenge.measures],
         "notes": list(challenge.notes),
+        "given": dict(challenge.given),
     }
 
 

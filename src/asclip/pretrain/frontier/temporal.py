@@ -75,7 +75,7 @@ class Temporal(Scaled):
         return both, unit(torch.where(has[:, None], now + self.fusion(both), now))
 
     @torch.no_grad()
-    def compare(self, image: Encoded, prior: Encoded, has_prior: Tensor) -> Tensor:
+    def beside_prior(self, image: Encoded, prior: Encoded, has_prior: Tensor) -> Tensor:
         """Unit vectors [B, D] of images beside their priors, those alone that have none."""
         return self._beside(image, prior, has_prior)[1]
 

@@ -151,7 +151,7 @@ class BioVilT(BioVil):
         return self.projection(torch.cat([now, x[:, : now.shape[1]]], -1))
 
     @torch.no_grad()
-    def compare(self, image: Encoded, prior: Encoded, has_prior: Tensor) -> Tensor:
+    def beside_prior(self, image: Encoded, prior: Encoded, has_prior: Tensor) -> Tensor:
         """Means [B, D] of projected patches of images beside their priors, where they have one."""
         return mean_valid(self.patches(image, prior.local, has_prior), image.valid)
 
