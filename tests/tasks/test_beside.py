@@ -70,6 +70,19 @@ def test_each_study_meets_the_one_before(
     np.testing.assert_array_equal(found[:, 0], np.arange(len(data)))
 
 
+def test_a_study_before_without_an_image_is_none(data: Dataset) -> None:
+    class Blind(Numbered):
+        def encode_images(self, dataset: Dataset, **options: Any) -> Encoded:
+            found = super().encode_images(dataset)
+            found.pooled[0] = torch.nan
+            return found
+
+    whole, found = (asked_of(m, CHANGE).encode_images(data).pooled for m in (Numbered(), Blind()))
+    assert whole[1, 1] == 0  # the first study is the second one's prior
+    assert found[1].tolist() == [1.0, -1.0]
+    np.testing.assert_array_equal(found[2:], whole[2:])
+
+
 def test_who_compares_nothing_or_is_asked_of_one_image_stays_itself() -> None:
     for model in (SimpleNamespace(beside_prior=None), SimpleNamespace()):
         assert asked_of(model, CHANGE) is model

@@ -2,7 +2,7 @@
 
     u_b = f(h_b, h'_b)  where there is a study before, else f(h_b, none);   cos(u_b, v_k) as ever
 
-Paper    BioViL-T, Bannur et al. 2023 (CVPR), arXiv:2301.04558, section 4 (zero-shot temporal
+Paper    BioViL-T, Bannur et al. 2023 (CVPR), arXiv:2301.04558 (zero-shot temporal
          classification: prompts that say that a finding is improving, stable or worsening)
 Takes    a model whose objective compares images (`biovil-t`, `temporal`), a data set that tells
          the order of a patient's studies
@@ -47,7 +47,8 @@ class _Beside:
         """`pooled` [n, D] of every study beside the one before of the same patient."""
         images = self.model.encode_images(data, **options)
         before = prior_studies(data)
-        has = before >= 0
+        seen = ~images.pooled.isnan().any(1).numpy()
+        has = (before >= 0) & seen[before]  # a study before that has no image shows nothing
         source = np.where(has, before, np.arange(len(before)))
         parts = [
             self.model.beside_prior(
