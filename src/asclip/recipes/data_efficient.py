@@ -69,7 +69,7 @@ def medclip(
     labels: tuple[str, ...] = (),
     *,
     temperature: float = 0.07,
-    sharpness: float = 1.0,
+    sharpness: float = 10.0,
     similarity: str = "cosine",
     nothing: str = "left-out",
     same_text: str = "positive",
