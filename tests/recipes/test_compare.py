@@ -160,6 +160,36 @@ def test_a_model_that_is_asked_something_else_is_not_trained_again(
     assert again == {k: v for k, v in record.items() if k != "mark"}
 
 
+def test_a_recipe_whose_defaults_have_changed_is_trained_again(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = out / "runs" / "temporal" / "clip" / "1" / "record.json"
+    record = json.loads(path.read_text())
+    assert record["whole"]["temperature"] == 0.07
+    assert record["whole"]["steps"] == record["given"]["steps"]
+    trained: list[Path] = []
+
+    def training(data: Path, recipe: str, folder: Path, given: dict[str, object]) -> None:
+        trained.append(folder)
+        raise ModelError("stopped")
+
+    monkeypatch.setattr(module, "pretrain", training)
+    task = ("temporal", "clip", 1)
+    assert module._run(out, record["common"], 0, task) == record
+    old = {k: v for k, v in record.items() if k != "whole"}  # of before it was kept
+    path.write_text(json.dumps(old))
+    assert module._run(out, record["common"], 0, task) == old
+    assert not trained
+    whole = record["whole"] | {"temperature": 0.1}
+    kept = {p.name: p.read_bytes() for p in path.parent.iterdir()}
+    path.write_text(json.dumps(record | {"whole": whole}))
+    assert module._run(out, record["common"], 0, task)["error"] == "stopped"
+    assert trained == [path.parent]
+    for name, content in kept.items():  # for the tests that follow
+        (path.parent / name).write_bytes(content)
+    path.write_text(json.dumps(record))
+
+
 def test_a_hospital_of_an_earlier_version_does_not_stop_the_table(out: Path) -> None:
     old = out / "hospitals" / "normals-0" / "challenge.json"
     old.parent.mkdir(exist_ok=True)

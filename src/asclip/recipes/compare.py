@@ -23,6 +23,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -43,7 +44,7 @@ from asclip.metrics.bootstrap import percentile_interval
 from asclip.phantom import challenges
 from asclip.recipes.equal import BASELINE, BY, EQUAL, baseline, settings
 from asclip.recipes.evaluation import Encodings
-from asclip.recipes.options import parameters
+from asclip.recipes.options import choose, parameters
 from asclip.recipes.paired import folder_of, rows
 from asclip.recipes.pretraining import load, operations, pretrain
 from asclip.tasks.measures import measure
@@ -178,10 +179,11 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
     try:
         recipe, given = _given(out, common, first, task)
         about = json.loads((place / "challenge.json").read_text())
-        record |= {"given": given, "asked": about["measures"]}
+        record |= {"given": given, "asked": about["measures"], "whole": _whole(recipe, given)}
         known = json.loads(path.read_text()) if path.exists() else {}
         same = known.get("common") == common and "error" not in known
         same = same and _elsewhere(known["given"]) == _elsewhere(given)
+        same = same and known.get("whole", record["whole"]) == record["whole"]
         if same and known.get("asked") == record["asked"]:
             return known
         if same and (folder / "model.safetensors").exists():
@@ -214,6 +216,12 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     atomic.write(path, (json.dumps(record, indent=1) + "\n").encode())
     return record
+
+
+def _whole(recipe: str, given: dict[str, Any]) -> dict[str, Any]:
+    """All parameters of a run as JSON has them: another version may have other defaults."""
+    common, own = choose(recipe, _elsewhere(given))
+    return json.loads(json.dumps({**own, **asdict(common)}))
 
 
 def _elsewhere(given: dict[str, Any]) -> dict[str, Any]:
