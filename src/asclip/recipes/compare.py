@@ -23,7 +23,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,9 +41,9 @@ from asclip.errors import AsclipError, DataError
 from asclip.files.preprocessing import Preprocessing
 from asclip.metrics.bootstrap import percentile_interval
 from asclip.phantom import challenges
-from asclip.recipes.equal import BASELINE, BY, EQUAL, baseline, settings
+from asclip.recipes.equal import BASELINE, BY, EQUAL, baseline, elsewhere, settings, whole
 from asclip.recipes.evaluation import Encodings
-from asclip.recipes.options import choose, parameters
+from asclip.recipes.options import parameters
 from asclip.recipes.paired import folder_of, rows
 from asclip.recipes.pretraining import load, operations, pretrain
 from asclip.tasks.measures import measure
@@ -179,10 +178,10 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
     try:
         recipe, given = _given(out, common, first, task)
         about = json.loads((place / "challenge.json").read_text())
-        record |= {"given": given, "asked": about["measures"], "whole": _whole(recipe, given)}
+        record |= {"given": given, "asked": about["measures"], "whole": whole(recipe, given)}
         known = json.loads(path.read_text()) if path.exists() else {}
         same = known.get("common") == common and "error" not in known
-        same = same and _elsewhere(known["given"]) == _elsewhere(given)
+        same = same and elsewhere(known["given"]) == elsewhere(given)
         same = same and known.get("whole", record["whole"]) == record["whole"]
         if same and known.get("asked") == record["asked"]:
             return known
@@ -216,19 +215,6 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     atomic.write(path, (json.dumps(record, indent=1) + "\n").encode())
     return record
-
-
-def _whole(recipe: str, given: dict[str, Any]) -> dict[str, Any]:
-    """All parameters of a run as JSON has them: another version may have other defaults."""
-    common, own = choose(recipe, _elsewhere(given))
-    return json.loads(json.dumps({**own, **asdict(common)}))
-
-
-def _elsewhere(given: dict[str, Any]) -> dict[str, Any]:
-    """What a run is given, wherever OUT is: the hospital's own definitions without their folder."""
-    known = Path(str(given.get("knowledge", "")))
-    own = known.name == "knowledge.json" and known.parent.parent.name == "hospitals"
-    return given | {"knowledge": f"{known.parent.name}/{known.name}"} if own else given
 
 
 def _line(record: dict[str, Any]) -> str:

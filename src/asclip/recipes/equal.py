@@ -5,6 +5,9 @@ A method is a recipe, or a recipe with changed parameters: `clip:texts=report`.
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from asclip.errors import DataError, nearest
@@ -71,3 +74,16 @@ def settings(method: str, common: dict[str, Any], seed: int) -> tuple[str, dict[
             raise DataError(f"{method}: recipe {recipe} has no parameter {key!r}; {hint}")
     given = {key: value for key, value in common.items() if key in known}
     return recipe, given | {"seed": seed} | own
+
+
+def whole(recipe: str, given: dict[str, Any]) -> dict[str, Any]:
+    """All parameters of a run as JSON has them: another version may have other defaults."""
+    common, own = choose(recipe, elsewhere(given))
+    return json.loads(json.dumps({**own, **asdict(common)}))
+
+
+def elsewhere(given: dict[str, Any]) -> dict[str, Any]:
+    """What a run is given, wherever OUT is: the hospital's own definitions without their folder."""
+    known = Path(str(given.get("knowledge", "")))
+    own = known.name == "knowledge.json" and known.parent.parent.name == "hospitals"
+    return given | {"knowledge": f"{known.parent.name}/{known.name}"} if own else given
