@@ -158,6 +158,11 @@ def test_a_model_that_is_asked_something_else_is_not_trained_again(
     assert not [r for r in stale["records"] if (r["method"], r["seed"]) == ("clip", 0)]
     again = module._run(out, record["common"], 0, ("temporal", "clip", 0))
     assert again == {k: v for k, v in record.items() if k != "mark"}
+    # Of before all parameters were kept: those of now may not be what it was trained with.
+    path.write_text(json.dumps({k: v for k, v in old.items() if k != "whole"}))
+    again = module._run(out, record["common"], 0, ("temporal", "clip", 0))
+    assert again == {k: v for k, v in record.items() if k not in ("mark", "whole")}
+    path.write_text(json.dumps(record))
 
 
 def test_a_recipe_whose_defaults_have_changed_is_trained_again(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from asclip import cli
 from asclip.recipes.pretraining import profile
-from asclip.train.profile import PARTS, STEPS, Profile
+from asclip.train.profile import PARTS, STEPS, Profile, forget_peak, peak_bytes
 
 SMALL = {"batch": 16, "width": 32}
 
@@ -67,3 +68,16 @@ def test_the_command_prints_a_table_or_json(
     assert all(part in table for part in (*PARTS, "whole"))
     assert cli.main(["pretrain", "--profile"]) == 2
     assert "got 0 data sets" in capsys.readouterr().err
+
+
+def test_the_peak_begins_anew() -> None:
+    forget_peak()
+    low = peak_bytes()
+    with mmap.mmap(-1, 2**28) as taken:  # 256 MB, which go back to the system
+        taken.write(b"x" * 2**28)
+        assert peak_bytes() >= low  # a system without /proc keeps an older, higher one
+    high = peak_bytes()
+    forget_peak()
+    if Path("/proc/self/clear_refs").exists():
+        assert high > low + 2**27
+        assert peak_bytes() < high - 2**27

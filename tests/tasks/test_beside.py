@@ -15,10 +15,14 @@ from asclip.data.sources.table import Table
 from asclip.errors import DataError
 from asclip.files.preprocessing import Preprocessing
 from asclip.phantom import challenges
+from asclip.recipes.pictures import heatmaps
 from asclip.tasks import beside
 from asclip.tasks.beside import asked_of
+from asclip.tasks.classification import sensitivity as choice
+from asclip.tasks.classification.sensitivity import prompt_spread
 from asclip.tasks.classification.zero_shot import ZeroShot, score_encoded
-from asclip.types import Encoded
+from asclip.tasks.provenance import who
+from asclip.types import Encoded, Predictions
 
 CHANGE = PromptSet(
     "change",
@@ -108,3 +112,25 @@ def test_zero_shot_asks_the_pair_and_says_so(data: Dataset) -> None:
     assert found.provenance["sees_prior"] is True
     vectors = torch.nn.functional.normalize(asked_of(Numbered(), CHANGE).encode_images(data).pooled)
     np.testing.assert_allclose(found.scores[:, 0], vectors[:, 0] - vectors[:, 1], rtol=1e-6)
+
+
+def test_the_choice_of_prompts_is_asked_of_the_pair(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Encoded] = []
+
+    def spread(model: Any, images: Encoded, *rest: Any, **options: Any) -> Any:
+        given.append(images)
+        return prompt_spread(model, images, *rest, **options)
+
+    monkeypatch.setattr(choice, "prompt_spread", spread)
+    choice.sensitivity(Numbered(), data, CHANGE, halves=2)
+    whole = asked_of(Numbered(), CHANGE).encode_images(data)
+    torch.testing.assert_close(given[0].pooled, whole.pooled)
+
+
+def test_a_card_maps_no_question_of_two_images(data: Dataset) -> None:
+    """A map of one film for "has increased" would show what was not asked."""
+    one = replace(CHANGE, kind="multi-label", column="")
+    found = Predictions(np.zeros((len(data), 2)), np.ones((len(data), 2)), one.labels, **who(data))
+    assert heatmaps(Numbered(), data, [(one, found)]) == []  # pyright: ignore[reportArgumentType]

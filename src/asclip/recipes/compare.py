@@ -187,6 +187,8 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
             return known
         if same and (folder / "model.safetensors").exists():
             seconds = known["seconds"]  # the same model is asked something else
+            if "whole" not in known:  # trained with the defaults of another version, maybe
+                del record["whole"]
         else:
             if known:  # of other settings, or failed: what stopped it may be gone
                 shutil.rmtree(folder)

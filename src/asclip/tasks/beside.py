@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from asclip.data.further import prior_studies
 from asclip.data.prompts import PromptSet
 from asclip.tasks.similarity import CHUNK, take
+from asclip.towers.model import cosine
 from asclip.types import Encoded
 
 
@@ -35,6 +35,7 @@ class _Beside:
 
     scorer = None
     scores_existence = False
+    score = staticmethod(cosine)
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -57,8 +58,3 @@ class _Beside:
             for rows in (slice(k, k + CHUNK) for k in range(0, len(before), CHUNK))
         ]
         return Encoded(torch.cat(parts) if parts else images.pooled)
-
-    def score(self, image: Encoded, text: Encoded) -> torch.Tensor:
-        """The cosine [B, C]."""
-        left = functional.normalize(image.pooled, dim=1)
-        return left @ functional.normalize(text.pooled, dim=1).T

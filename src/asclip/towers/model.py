@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
-__all__ = ["FORMAT", "Model"]
+__all__ = ["FORMAT", "Model", "cosine"]
 
 
 class Model:
@@ -151,8 +151,7 @@ class Model:
         """Similarity [B, C] of B images and C texts: the scorer's if there is one, else cosine."""
         if self.scorer is not None:
             return self.scorer(image, text)
-        left = functional.normalize(image.pooled, dim=1)
-        return left @ functional.normalize(text.pooled, dim=1).T
+        return cosine(image, text)
 
     @torch.no_grad()
     def classify(self, dataset: Any) -> np.ndarray:
@@ -223,6 +222,12 @@ class Model:
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
         model = cls(encoder.eval(), tokenizer, preprocessing, scale=float(values["scale"]))
         return model
+
+
+def cosine(image: Encoded, text: Encoded) -> Tensor:
+    """Cosine [B, C] of the pooled vectors of B images and C texts."""
+    left = functional.normalize(image.pooled, dim=1)
+    return left @ functional.normalize(text.pooled, dim=1).T
 
 
 def _join(parts: Sequence[Encoded], width: int) -> Encoded:

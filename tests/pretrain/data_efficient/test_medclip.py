@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.data_efficient.medclip import MedClip
+from asclip.pretrain.data_efficient.medclip import MedClip, likeness
+from asclip.recipes.options import choose
 from asclip.types import Encoded, Facts, Pair
 
 NAN = float("nan")
@@ -126,3 +127,13 @@ def test_wrong_words_are_refused() -> None:
     for wrong in ({"similarity": "euclid"}, {"nothing": "x"}, {"same_patient": "positive"}):
         with pytest.raises(ModelError, match="must be"):
             MedClip(**wrong)
+
+
+def test_targets_tell_like_from_unlike() -> None:
+    """With k = 1 the least loss is near that of a coin; the recipe has the objective's k."""
+    objective = MedClip()
+    same, other = torch.tensor([[1.0, -1.0, 1.0]]), torch.tensor([[-1.0, 1.0, -1.0], [1.0, 1.0, 0]])
+    alike = likeness(same, torch.cat([same, other]), similarity="cosine", nothing="left-out")
+    assert (objective.sharpness * alike).softmax(1)[0, 0] > 0.99
+    assert alike.softmax(1)[0, 0] < 0.7
+    assert choose("medclip", {})[1]["sharpness"] == objective.sharpness
