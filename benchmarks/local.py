@@ -2,8 +2,9 @@
 
     python benchmarks/local.py --out local.json
 
-`gloria` is the words-to-regions similarity of every image with every text, beside the loop over
-captions in which papers publish it; `mgca` the token terms of each pair, beside the same loop with
+`gloria` is the words-to-regions similarity of every image with every text, beside the leanest loop
+over captions; `copies` beside the loop as the authors wrote it, who repeat each caption for every
+image and copy what they transpose; `official` both with the authors' softmax over words, too; `mgca` the token terms of each pair, beside the same loop with
 contexts formed in full; `carzero` the decoder of all images with all texts, beside one text at a
 time; `medklip` the decoder that asks each image what its report states, beside the same with all
 queries of all images. Numbers are compared first. Each form runs in a process of its own, in turn:
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,10 @@ from asclip.types import Encoded, Facts, Pair
 CASES = {
     "gloria-768": ("gloria", 48, 768, 19, 97),
     "gloria-256": ("gloria", 64, 256, 14, 97),
+    "copies-768": ("copies", 48, 768, 19, 97),
+    "copies-256": ("copies", 64, 256, 14, 97),
+    "official-768": ("official", 48, 768, 19, 97),
+    "official-256": ("official", 64, 256, 14, 97),
     "mgca-256": ("mgca", 144, 256, 14, 111),
     "carzero-256": ("carzero", 32, 256, 14, 97),
     "medklip-256": ("medklip", 64, 256, 14, 97),
@@ -57,12 +63,29 @@ def data(studies: int, width: int, side: int, longest: int) -> Data:
 
 
 def plain_gloria(regions: Tensor, words: Tensor, valid: Tensor) -> Tensor:
-    """One caption after the other, repeated for all images, contexts formed in full."""
+    """One caption after the other with all images, contexts formed in full, nothing copied."""
     v, columns = F.normalize(regions, dim=-1), []
     for caption, real in zip(words, valid, strict=True):
         w = F.normalize(caption[real], dim=-1).expand(len(v), -1, -1)  # [B, t, D]
         context = (4.0 * w @ v.mT).softmax(-1) @ v
         cosine = F.cosine_similarity(w, context, dim=-1)
+        columns.append((5.0 * cosine).exp().mean(1).log() / 5.0)
+    return torch.stack(columns, 1)
+
+
+def copying_gloria(
+    regions: Tensor, words: Tensor, valid: Tensor, *, two_softmaxes: bool = False
+) -> Tensor:
+    """The same with the copies of the authors' loop, and at choice with their first softmax."""
+    v, columns = F.normalize(regions, dim=-1).mT.contiguous(), []
+    for caption, real in zip(words, valid, strict=True):
+        w = F.normalize(caption[real], dim=-1).T.contiguous()[None].repeat(len(v), 1, 1)
+        given = v.mT.contiguous() @ w  # [B, N, t]
+        if two_softmaxes:
+            given = given.softmax(-1)
+        a = (4.0 * given.mT.contiguous()).softmax(-1).mT.contiguous()
+        context = (v @ a).mT.contiguous()  # [B, t, D]
+        cosine = F.cosine_similarity(w.mT.contiguous(), context, dim=-1)
         columns.append((5.0 * cosine).exp().mean(1).log() / 5.0)
     return torch.stack(columns, 1)
 
@@ -88,6 +111,11 @@ def forms(name: str, width: int) -> tuple[Callable[..., Tensor], Callable[..., T
     """Ours and the plain one, with the same weights."""
     if name == "gloria":
         return local_similarity, plain_gloria
+    if name == "copies":
+        return local_similarity, copying_gloria
+    if name == "official":
+        two = {"two_softmaxes": True}
+        return partial(local_similarity, **two), partial(copying_gloria, **two)
     if name == "mgca":
         objective = Mgca(width, prototypes=8, weights="uniform")
 

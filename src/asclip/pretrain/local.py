@@ -99,25 +99,17 @@ class _Arrays:
         return self.held[name][:size].view(shape)
 
 
-class _Attention(NamedTuple):
-    """The softmax over words if there are two, a and G a, all [b, w, N]."""
-
-    scores: Tensor | None
-    a: Tensor
-    moved: Tensor
-
-
-def _attend(z: Tensor, gram: Tensor, words: slice, way: _Way, arrays: _Arrays) -> _Attention:
-    """Of z = sharpness w v^T [b, w, N]."""
-    scores, given = None, z
+def _attend(z: Tensor, words: slice, way: _Way, arrays: _Arrays) -> tuple[Tensor, Tensor]:
+    """What enters the softmax over regions, and a, of z = sharpness w v^T, all [b, w, N]."""
+    given = z
     if way.two_softmaxes:
         text = way.text[words] - way.text[words.start]
-        scores = (z / way.sharpness).exp_()  # of cosines: no overflow
-        total = scores.new_zeros(len(z), int(text[-1]) + 1, z.shape[2]).index_add_(1, text, scores)
-        scores /= total[:, text]
-        given = way.sharpness * scores
-    a = torch.softmax(given, -1, out=arrays("a", z.shape))
-    return _Attention(scores, a, torch.bmm(a, gram, out=arrays("moved", z.shape)))
+        # of cosines: no overflow
+        given = torch.div(z, way.sharpness, out=arrays("given", z.shape)).exp_()
+        total = given.new_zeros(len(z), int(text[-1]) + 1, z.shape[2]).index_add_(1, text, given)
+        total.reciprocal_().mul_(way.sharpness)
+        given *= torch.index_select(total, 1, text, out=arrays("a", z.shape))
+    return given, torch.softmax(given, -1, out=arrays("a", z.shape))
 
 
 class _LocalSimilarity(torch.autograd.Function):
@@ -140,9 +132,9 @@ class _LocalSimilarity(torch.autograd.Function):
                 free -= math.prod(shape)
                 z = w.new_empty(shape) if free >= 0 else arrays("z", shape)
                 torch.bmm(sharp[t].expand(len(v), -1, -1), v.mT, out=z)
-                part, spare = _attend(z, gram, t, way, arrays), arrays("spare", shape)
-                dot[i, t] = torch.mul(part.a, z, out=spare).sum(-1) / way.sharpness
-                length[i, t] = torch.mul(part.a, part.moved, out=spare).sum(-1)
+                a, spare = _attend(z, t, way, arrays)[1], arrays("spare", shape)
+                dot[i, t] = torch.mul(a, z, out=spare).sum(-1) / way.sharpness
+                length[i, t] = torch.bmm(a, gram, out=spare).mul_(a).sum(-1)
                 if free >= 0:
                     kept[i.start, t.start] = z
         length = length.clamp_(min=1e-8).sqrt_()
@@ -185,16 +177,15 @@ def _way_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
             z = ctx.kept.pop((i.start, t.start), None)
             if z is None:
                 z = torch.bmm(sharp[t].expand(len(v), -1, -1), v.mT, out=arrays("z", shape))
-            scores, a, moved = _attend(z, gram, t, way, arrays)
+            given, a = _attend(z, t, way, arrays)
             near, turned = direct[i, t, None], through[i, t, None]
             weighted = torch.mul(a, turned, out=arrays("spare", shape))
             dgram.baddbmm_(weighted.mT, a, alpha=-0.5)
-            # sharpness a dcos/da, and a direct for the scores in w . c
-            ds = moved.mul_(-way.sharpness * turned).addcmul_(z, near)
-            if scores is None:
-                ds = ds.add_(near).mul_(a)
-            else:
-                ds = _second(ds.mul_(a), scores, t, way).addcmul_(a, near)
+            # sharpness a dcos/da, and a direct for the scores in w . c, both in the place of z
+            ds = (z if way.two_softmaxes else z.add_(1.0)).mul_(near)
+            ds = ds.baddbmm_(weighted, gram, alpha=-way.sharpness).mul_(a)
+            if way.two_softmaxes:
+                ds = _second(ds, given, t, way, arrays).addcmul_(a, near)
             dv.baddbmm_(ds.mT, w[t].expand(len(v), -1, -1))
             for one, its in zip(ds, v, strict=True):  # joined they would be copied
                 dw[t].addmm_(one, its)
@@ -203,12 +194,13 @@ def _way_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
     return to_regions, _through_unit(dw, w, long).to(ctx.kind), None
 
 
-def _second(ds: Tensor, scores: Tensor, words: slice, way: _Way) -> Tensor:
+def _second(ds: Tensor, given: Tensor, words: slice, way: _Way, arrays: _Arrays) -> Tensor:
     """The gradient before the softmax over the words of a text, in place."""
     text = way.text[words] - way.text[words.start]
+    p, spare = given.div_(way.sharpness), arrays("spare", ds.shape)
     inner = ds.new_zeros(len(ds), int(text[-1]) + 1, ds.shape[2])
-    inner.index_add_(1, text, ds * scores)
-    return ds.sub_(inner[:, text]).mul_(scores)
+    inner.index_add_(1, text, torch.mul(ds, p, out=spare))
+    return ds.sub_(torch.index_select(inner, 1, text, out=spare)).mul_(p)
 
 
 def local_similarity(
