@@ -4,10 +4,11 @@
 
 `gloria` is the words-to-regions similarity of every image with every text, beside the leanest loop
 over captions; `copies` beside the loop as the authors wrote it, who repeat each caption for every
-image and copy what they transpose; `official` both with the authors' softmax over words, too; `mgca` the token terms of each pair, beside the same loop with
-contexts formed in full; `carzero` the decoder of all images with all texts, beside one text at a
-time; `medklip` the decoder that asks each image what its report states, beside the same with all
-queries of all images. Numbers are compared first. Each form runs in a process of its own, in turn:
+image and copy what they transpose; `official` both with the authors' softmax over words, too;
+`mgca` the token terms of each pair, beside the same loop with contexts formed in full; `carzero`
+the decoder of all images with all texts, beside one text at a time; `medklip` the decoder that asks
+each image what its report states, beside the same with all queries of all images. Numbers are
+compared first. Each form runs in a process of its own, in turn:
 once for its peak, which is the growth of the process's largest resident memory over what it held
 before, and once more for its seconds. `ratio` is plain seconds over ours, the median over rounds;
 `memory_ratio` plain bytes over ours.

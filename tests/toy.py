@@ -191,6 +191,7 @@ def toy_batch(studies: int = 6, *, seed: int = 0, several: bool = True) -> Batch
         "owner": torch.tensor(owner),
         "text": text,
         "findings": findings,
+        "normal": torch.arange(studies) % 3 == 1,
         "stated": truth(5, FINDINGS)[text],
         "location": (places & (findings == 1)[..., None]).float(),
         "meaning": directions(5)[text],

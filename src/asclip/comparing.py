@@ -20,7 +20,10 @@ def compare(
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder of the comparison; a further call adds to its table.")
+        Path,
+        typer.Option(
+            help="Folder of the comparison; a further call with these settings adds to its table."
+        ),
     ] = Path("runs/compare"),
     challenges: Annotated[
         str, typer.Option(help="Phantom challenges, comma-separated; default: all.")

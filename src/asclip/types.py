@@ -152,6 +152,7 @@ class Facts:
     study, owner   [B], [M] int64: a study's number, and the study that wrote each text
     text           [M] int64, equal where two texts say the same
     findings       [B, F] float32, 1 present, 0 absent, NaN not stated or unsure
+    normal         [B] bool, the report or a label says that there is no finding
     stated         [M, F] float32, the same of each text
     location       [B, F, A] float32, 1 where the report puts finding f at anatomy a, else 0
     meaning        [M, E] float32, fixed features of each text, of unit length

@@ -37,6 +37,15 @@ STRATA = {
     "normal": r"\bnormal|unremarkable|clear|intact|within",
     "present": r"",
 }
+# What the catalogue called these when the sentences were labelled (version 3); "" is nothing.
+FORMERLY = {
+    "disc bulge": "disc herniation",
+    "empyema": "",
+    "foraminal stenosis": "spinal stenosis",
+    "ileus": "bowel obstruction",
+    "pulmonary hypertension": "pulmonary artery enlargement",
+    "subluxation": "dislocation",
+}
 Texts = dict[str, dict[str, str]]
 
 
@@ -147,11 +156,17 @@ def pairs(labels: str) -> set[tuple[str, str]]:
 
 
 def told(text: str) -> set[tuple[str, str]]:
-    """(finding, assertion) by the rules, one of each finding as `states` decides."""
+    """(finding, assertion) by the rules, one of each finding as `states` decides.
+
+    In the names of the labels.
+    """
     found = mentions(text)
     said = states(found, inherit=False)
     # `states` decides on "no finding" by the rest of a report; here the sentence's word counts.
-    return {(m.finding, "present" if m.finding == "no finding" else said[m.finding]) for m in found}
+    pairs = {
+        (m.finding, "present" if m.finding == "no finding" else said[m.finding]) for m in found
+    }
+    return {(name, what) for n, what in pairs if (name := FORMERLY.get(n, n))}
 
 
 def counts(split: str) -> np.ndarray:

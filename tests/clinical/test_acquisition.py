@@ -21,6 +21,17 @@ from asclip.clinical.acquisition import modality, plane, wordings
         ("axial and coronal MRI", "MR", ""),
         ("CTLA-4 blockade at T12", "", ""),  # words inside other words are not the words
         ("Mass at the T1 level of the spine", "", ""),  # a vertebra, not a sequence
+        # a plane's word within a name
+        ("Extra-axial collection", "", ""),
+        ("An extra axial mass on trans-axial T2", "MR", "axial"),
+        ("Metastases of the axial skeleton on a sagittal CT", "CT", "sagittal"),
+        ("Transverse process fracture of L3", "", ""),
+        ("Wall of the transverse colon", "", ""),
+        ("Thrombus in the transverse sinus, coronal MRV", "MR", "coronal"),
+        ("Fracture along the coronal suture, axial CT", "CT", "axial"),
+        ("Transverse myelitis", "", ""),
+        ("Mr. Smith came for an ultrasound", "US", ""),
+        ("MR of the knee", "MR", ""),
         ("", "", ""),
     ],
 )

@@ -259,3 +259,9 @@ def test_location_matrix() -> None:
     )
     usual = location_matrix(text, names, places, default=True)
     np.testing.assert_array_equal(usual, [[1, 0, 0], [0, 1, 0], [0, 0, 0]])
+
+
+def test_parents_are_where_the_finding_is() -> None:
+    names = ["pneumonia", "consolidation", "lung opacity", "nodule"]
+    found = location_matrix("Pneumonia in the left upper lobe.", names, ["left upper lobe"])
+    assert found[:, 0].tolist() == [1, 1, 1, 0]

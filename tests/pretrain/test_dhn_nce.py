@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -155,6 +157,14 @@ def test_one_study_teaches_nothing() -> None:
         loss = DhnNce(variant=variant)(Pair(Encoded(u), Encoded(v)), single(1)).total
         assert loss == 0
         assert (torch.autograd.grad(loss, u)[0] == 0).all()
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_without_a_negative_only_the_share_of_the_positive_is_left(share: float) -> None:
+    u, v = embeddings(1, 1)
+    loss = DhnNce(positive_share=share)(Pair(Encoded(u), Encoded(v)), single(1)).total
+    assert loss.item() == pytest.approx(2 * math.log(share), abs=1e-6)
+    assert torch.autograd.grad(loss, u)[0].abs().max() < 1e-6
 
 
 def test_wrong_words_and_signs_are_refused() -> None:

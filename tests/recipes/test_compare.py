@@ -11,8 +11,9 @@ from asclip.errors import DataError, ModelError, ResourceError
 from asclip.phantom import challenges
 from asclip.recipes import compare as module
 from asclip.recipes.compare import compare
-from asclip.recipes.equal import EQUAL, baseline
-from asclip.recipes.paired import difference
+from asclip.recipes.equal import EQUAL, baseline, settings
+from asclip.recipes.options import RECIPES
+from asclip.recipes.paired import as_name, difference
 
 FEW = {"studies": 70, "size": 32, "equal": {"steps": 3, "batch": 8}, "by": "steps"}
 
@@ -106,11 +107,121 @@ def test_runs_of_a_method_that_this_version_does_not_know_are_said(out: Path) ->
     shutil.rmtree(folder.parent)
 
 
-def test_runs_of_other_settings_stay_out_of_the_table(tmp_path: Path) -> None:
-    few = FEW | {"studies": 20}
-    compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)
-    found = compare(tmp_path, [], ["negation"], seeds=(0,), say=_quiet, **few | {"by": "compute"})
-    assert {row["method"] for row in found["table"]} == {"clip"}
+def test_runs_of_other_settings_are_not_overwritten(out: Path) -> None:
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    with pytest.raises(DataError, match=r"runs of other settings .equal steps and not compute.;"):
+        compare(out, [], ["temporal"], seeds=(0, 1), say=_quiet, **FEW | {"by": "compute"})
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_runs_of_a_recipe_with_other_parameters_stay_out_of_the_table(out: Path) -> None:
+    path = out / "runs" / "temporal" / "temporal" / "1" / "record.json"
+    record = json.loads(path.read_text())
+    whole, given = record["whole"], record["given"]
+    bare = {k: v for k, v in record.items() if k != "whole"}
+    own = next(k for k in whole if k not in EQUAL)
+
+    def seeds(content: dict[str, object], said: list[str]) -> list[int]:
+        path.write_text(json.dumps(content))
+        found = module._table(out, record["common"], ["temporal"], (0,), said.append)
+        return next(r["seeds"] for r in found["table"] if r["method"] == "temporal")
+
+    try:
+        for kept in (
+            record | {"whole": whole | {"steps": 99, "seed": 7, "knowledge": "else"}},
+            record | {"whole": {k: v for k, v in whole.items() if k != own}},  # it is newer
+            bare,  # of before all were kept, and values of a method's name were text
+            bare | {"given": given | {"batch": "8"}},
+        ):
+            assert seeds(kept, said := []) == [0, 1]
+            assert not said
+        for other in (
+            record | {"whole": whole | {"temperature": 0.1}},
+            record | {"whole": whole | {"colour": 0.1}},
+            bare | {"given": given | {"temperature": 0.1}},
+            bare | {"given": given | {"colour": "red"}},
+            bare | {"given": given | {"texts": "old", "temperature": 0.1}},
+        ):
+            assert seeds(other, said := []) == [0]
+            assert len(said) == 1
+            assert "1 runs of temporal" in said[0]
+            assert "temperature" in said[0] or "colour" in said[0]
+    finally:
+        path.write_text(json.dumps(record))
+
+
+def test_the_cost_of_a_recipe_that_was_changed_is_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = iter([1.0, 2.0, 3.0])
+    monkeypatch.setattr(module, "operations", lambda *some: next(costs))
+    task = ("negation", "siglip", 0)
+    assert module._cost(tmp_path, COMMON, task) == module._cost(tmp_path, COMMON, task) == 1.0
+    monkeypatch.setitem(RECIPES["siglip"].__kwdefaults__, "scale", 3.0)
+    assert module._cost(tmp_path, COMMON, task) == module._cost(tmp_path, COMMON, task) == 2.0
+    (tmp_path / "operations" / "negation" / "siglip.json").write_text("{")
+    assert module._cost(tmp_path, COMMON, task) == 3.0
+
+
+def test_a_method_may_have_its_own_steps_and_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    challenges.write("definition", tmp_path / "own", 20, 0, 32)
+    read = "clip:knowledge=own/knowledge.json"
+    said: list[str] = []
+    found = compare(
+        tmp_path / "out", ["clip:steps=2", read], ["negation"], seeds=(0,), say=said.append,
+        **FEW | {"studies": 20, "by": "compute"},
+    )  # fmt: skip
+    given = {r["method"]: r["given"] for r in found["records"]}
+    assert {m: g["steps"] for m, g in given.items()} == {"clip": 3, "clip:steps=2": 2, read: 3}
+    assert {row["method"] for row in found["table"]} == set(given)
+    assert any("clip:steps=2" in line and "   2 steps" in line for line in said)
+    folders = [path.name for path in (tmp_path / "out" / "runs" / "negation").iterdir()]
+    assert sorted(folders) == sorted(map(as_name, given))
+    costs = [path.stem for path in (tmp_path / "out" / "operations" / "negation").iterdir()]
+    assert sorted(costs) == sorted([as_name("clip"), as_name(read)])
+
+
+def test_a_name_stays_in_its_folder_and_is_of_one_method() -> None:
+    assert as_name("clip:per_study=8,whole=0.0") == "clip-per_study-8,whole-0.0"  # as ever
+    odd = ["clip:knowledge=a/b", "clip:knowledge=a-b", "clip:knowledge=a b", "clip:knowledge=../a"]
+    odd.append("clip:knowledge=" + 300 * "/a")
+    assert len({as_name(method) for method in odd}) == len(odd)
+    assert all("/" not in as_name(method) and len(as_name(method)) < 120 for method in odd)
+
+
+def test_values_in_a_name_have_their_type() -> None:
+    _, given = settings("clip:per-study=8,lr=1,texts=report", COMMON, 0)
+    assert (given["per_study"], given["lr"], given["texts"]) == (8, 1.0, "report")
+    assert isinstance(given["lr"], float)
+
+
+def test_a_damaged_record_is_said_and_run_again(out: Path) -> None:
+    path = out / "runs" / "temporal" / "temporal" / "1" / "record.json"
+    record = json.loads(path.read_text())
+    path.write_text("{")
+    table = module._table(out, record["common"], ["temporal"], (0,), _quiet)["table"]
+    assert [r["seeds"] for r in table if r["method"] == "temporal"][:1] == [[0]]
+    said: list[str] = []
+    compare(out, ["temporal"], ["temporal"], seeds=(0, 1), say=said.append, **FEW)
+    assert any(f"{path} is damaged" in line for line in said)
+    assert json.loads(path.read_text())["measures"] == record["measures"]
+
+
+def test_a_damaged_hospital_is_said(out: Path, tmp_path: Path) -> None:
+    place = tmp_path / "hospitals" / "definition-0"
+    challenges.write("definition", place, 20, 0, 32)
+    (place / "challenge.json").write_text("{")
+    assert "challenge.json is damaged" in module._run(tmp_path, COMMON, 0, TASK)["error"]
+    said: list[str] = []
+    assert not module._about(tmp_path, "definition", 0, said.append)
+    assert len(said) == 1
+    assert "definition is damaged" in said[0]
+    (place / "settings.json").write_text("{")
+    with pytest.raises(DataError, match=r"definition-0 must hold a challenge.*settings.json"):
+        compare(tmp_path, [], ["definition"], seeds=(0,), say=_quiet, **FEW)
 
 
 def _stopped(*some: object) -> None:
@@ -273,12 +384,15 @@ def test_the_page_shows_every_method_and_the_losses(out: Path) -> None:
 def test_a_method_that_cannot_run_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     found = compare(
-        tmp_path, ["medclip:facts=labels"], ["negation"], seeds=(0,), say=said.append,
+        tmp_path, ["clip:texts=foo"], ["negation"], seeds=(0,), say=said.append,
         studies=20, size=32, equal={"steps": 1, "batch": 4},
     )  # fmt: skip
-    (record,) = [r for r in found["records"] if r["method"] == "medclip:facts=labels"]
-    assert ("error" in record) == any("not run" in line for line in said)
-    assert "cannot run" in (tmp_path / "compare.html").read_text() or "error" not in record
+    (record,) = [r for r in found["records"] if r["method"] == "clip:texts=foo"]
+    assert "texts must be one of" in record["error"]
+    assert any("clip:texts=foo" in line and "not run: texts must" in line for line in said)
+    page = (tmp_path / "compare.html").read_text()
+    assert ">cannot run<" in page
+    assert "texts must be one of" in page
 
 
 def test_a_baseline_that_cannot_run_ends_it_and_is_tried_again(tmp_path: Path) -> None:
@@ -312,6 +426,7 @@ def test_a_baseline_that_failed_elsewhere_stays_out_of_the_table(out: Path) -> N
         ("clip:colour=red", DataError, "has no parameter 'colour'"),
         ("clip:txts=report", DataError, "did you mean 'texts'"),
         ("supervised", DataError, "answers no prompt"),
+        ("clip:lr=abc", ModelError, "lr must be float; got 'abc'"),
     ],
 )
 def test_a_wrong_method_ends_it_at_once(tmp_path: Path, method, kind, words) -> None:

@@ -48,21 +48,41 @@ def silent(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ingest(Table(path), tmp_path_factory.mktemp("some") / "data", how, workers=0).root
 
 
-@pytest.mark.parametrize("mining", ["shuffle", "eda", "prompts", "shuffle, eda,prompts"])
-@pytest.mark.parametrize("name", ["clip", "convirt"])
+@pytest.mark.parametrize(
+    ("name", "mining"),
+    [
+        *(("clip", way) for way in ("shuffle", "eda", "prompts", "shuffle, eda,prompts")),
+        ("convirt", "eda"),
+        ("convirt", "prompts"),
+    ],
+)
 def test_each_way_changes_the_batches(data: Path, tmp_path: Path, mining: str, name: str) -> None:
     plain = assembled(data, name, tmp_path)
     run = assembled(data, name, tmp_path, mining=mining, whole=0.5)
     again = assembled(data, name, tmp_path, mining=mining, whole=0.5)
-    if (name, mining) == ("convirt", "shuffle"):  # one sentence has no order
-        assert told(run) <= set(plain.batches.pieces.texts)
-    else:
-        assert told(run) - set(plain.batches.pieces.texts)
+    assert told(run) - set(plain.batches.pieces.texts)
     assert told(run) == told(again)
     assert run.validation is not None
     assert plain.validation is not None
     assert run.validation.pieces.texts == plain.validation.pieces.texts
     assert not run.validation.pieces.variants
+
+
+@pytest.mark.parametrize(
+    ("name", "mining", "idle"),
+    [
+        ("convirt", "shuffle", "shuffle"),  # one sentence has no order
+        ("gloria", "shuffle,eda", "shuffle"),
+        ("sat", "prompts", "prompts"),  # whole reports bring no further sentence
+        ("clip-reports", "eda,prompts", "prompts"),
+    ],
+)
+def test_what_no_batch_may_bring_is_refused(
+    data: Path, tmp_path: Path, name: str, mining: str, idle: str
+) -> None:
+    with pytest.raises(DataError, match=rf"mining \({idle}\) must change or add a text that"):
+        assembled(data, name, tmp_path, mining=mining)
+    assert told(assembled(data, name, tmp_path, mining=mining, texts="mixed"))
 
 
 @pytest.mark.parametrize("mining", ["shuffle", "eda", "prompts", "shuffle,eda,prompts"])

@@ -6,7 +6,7 @@ import pytest
 
 from asclip.errors import ModelError
 from asclip.recipes import RECIPES, about, parameters
-from asclip.recipes.options import choose
+from asclip.recipes.options import FROM_DATA, choose
 from asclip.train.settings import Settings
 
 
@@ -54,6 +54,25 @@ def test_a_typo_lists_near_names() -> None:
         choose("glorai", {})
     with pytest.raises(ModelError, match="batch must be int; got 'many'"):
         choose("clip", {"batch": "many"})
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", float("-inf")])
+def test_a_number_must_be_finite(value: object) -> None:
+    for key in ("local_weight", "lr"):
+        with pytest.raises(ModelError, match=f"{key} must be a finite number; got"):
+            choose("gloria", {key: value})
+    with pytest.raises(ModelError, match="batch must be int; got"):
+        choose("clip", {"batch": value})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_the_data_decides_is_recorded_and_not_asked_for(name: str) -> None:
+    for key in set(FROM_DATA) & set(parameters(name)):
+        value = parameters(name)[key][1]
+        assert choose(name, {key: value})[1][key] == value  # as `load` has it from a record
+        with pytest.raises(ModelError, match=f"{key} cannot be given"):
+            choose(name, {key: value}, asked=True)
+    assert choose(name, {"epochs": 3}, asked=True)[0].epochs == 3
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -14,7 +14,7 @@ _MODALITIES = {
     "CT": r"ct|cta|ctv|nect|cect|ncct|hrct|computed tomograph\w+|hounsfield|hu|attenuation|"
     r"hypoattenuat\w+|hyperattenuat\w+|hypodens\w+|hyperdens\w+|isodens\w+|"
     r"(?:bone|lung|soft tissue) windows?",
-    "MR": r"f?mri|mra|mrv|mrcp|mr|magnetic resonance|t[12](?:w|wi|w?-?weighted)?"
+    "MR": r"f?mri|mra|mrv|mrcp|(?-i:MR)|magnetic resonance|t[12](?:w|wi|w?-?weighted)?"
     r"(?! (?:level|vertebra|body|nerve|root|stage))|flair|stir|dwi|adc|swi|gre|mprage|fiesta|"
     r"spgr|ciss|diffusion[- ]weighted|gradient[- ]echo|"
     r"proton[- ]density|gadolinium|signal intensity|hyperintens\w+|hypointens\w+|"
@@ -27,8 +27,13 @@ _MODALITIES = {
     "NM": r"scintigra\w+|spect|bone scans?|technetium",
     "XA": r"angiograms?|angiograph\w+|arteriogra\w+|dsa",
 }
-_PLANES = {"axial": r"axial|transaxial|transverse", "sagittal": r"(?:para)?sagittal",
-           "coronal": r"coronal"}  # fmt: skip
+# What bears such a word in its name is no plane: "extra-axial", "transverse colon".
+_NAME = r"(?! (?:skeleton|spondylo\w+|process(?:es)?|colon|sinus(?:es)?|sutures?|myelitis)\b)"
+_PLANES = {
+    "axial": rf"(?<![a-z]-)(?<!extra )(?<!intra )(?:(?:trans-?)?axial|transverse){_NAME}",
+    "sagittal": rf"(?:para)?sagittal{_NAME}",
+    "coronal": rf"coronal{_NAME}",
+}
 _NAMES = {
     "CT": ("CT image", "CT scan", "Computed tomography"),
     "MR": ("MR image", "MRI", "Magnetic resonance imaging"),

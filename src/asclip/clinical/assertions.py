@@ -8,6 +8,7 @@ and its kind look like negations and are none, so they are matched first.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PRESENT, ABSENT, UNCERTAIN, PAST = "present", "absent", "uncertain", "past"
@@ -15,24 +16,35 @@ PRESENT, ABSENT, UNCERTAIN, PAST = "present", "absent", "uncertain", "past"
 _BE = r"(?:is|are|was|were|be|been|has been|have been|has|have|can be|could be|remains?)"
 _SEEN = (
     r"(?:seen|identified|visuali[sz]ed|noted|present|demonstrated|evident|appreciated|detected"
-    r"|observed|apparent|found|shown|suspected|recogni[sz]ed|delineated|displayed)"
+    r"|observed|apparent|found|shown|suspected|recogni[sz]ed|delineated|displayed|visible)"
 )
 _NOT_OUT = r"(?:excluded|ruled out|eliminated)"
 _MAYBE = r"(?:possibl[ey]|probabl[ey]|likely|(?:may|could|might) be|(?:may|could|might) represent)"
+# Where the words end of which a cue speaks that has no verb: "effusion resolved."
+_THERE = r"(?=\s*[.,;)]|\s*$| (?:since|from|compared|and|but|with|in the interval)\b)"
+DASH = r"—|\s–|–\s|\s--?\s"  # "right–sided" is one word
 _UNREAL = (
     r"(?:positional|position|positioning|techni\w+|artifact\w*|projection\w*|rotation|summation"
     r"|(?:superimposed|overlying|overlapping) (?:\w+ ){0,2}(?:tissues?|structures?|shadows?|skin"
     r"|nipples?|breasts?|vessels?|vasculature|bones?|ribs?|clothing)|superimposition)"
 )
+# Spelled out, so that each rule on "not", "without" or "with" holds for these too.
+_SHORT = re.compile(
+    r"\b(?P<can>can't)|(?P<nt>(?<=\w)n't)\b|\b(?P<wo>w/o(?:ut)?\b)|\b(?P<w>w/ ?(?=[a-z]{3}))"
+)
+_LONG = {"can": "can not", "nt": " not", "wo": "without", "w": "with "}
 # Order matters: the first alternative that fits at a place is taken.
 _CUES = {
     # no negation: the finding is there and as it was
-    "same": r"no doubt|(?:no|without)(?: (?:significant|significantly|interval|appreciable"
+    "same": r"no doubt|(?:no|not any|without)(?: (?:significant|significantly|interval|appreciable"
     r"|substantial|definite|obvious|major|gross|other|any|further|overall|radiographic|evidence of"
     r"|convincing|relevant|important|marked))* (?:change|increase|decrease|improvement"
     r"|worsening|progression|difference)s?\b|not (?:\w+ )?(?:changed|only|increased|decreased)"
-    r"|(?:partially|nearly|almost|partly|incompletely|largely|mostly|not(?: \w+)?)"
-    r" (?:completely )?(?:resolved|cleared)"
+    r"|(?:partially|near(?:ly)?|almost|partly|incompletely|largely|mostly|not(?: \w+)?)"
+    r" (?:(?:completely|entirely|fully|totally) )?(?:resolved|cleared|disappeared)"
+    r"|(?:should|could|can|may|must|to) (?:now )?be (?:removed|withdrawn|pulled|discontinued)"
+    # a technique
+    r"|without (?:(?:iv|intravenous|oral) )*contrast"
     r"|(?:partial|incomplete|near complete|near-complete) (?:resolution|clearing) of"
     # what is to be seen clearing is there
     r"|(?:to|confirm|document|ensure|until|assess|evaluate)(?: \w+){0,2} (?:resolution|clearing)"
@@ -67,13 +79,16 @@ _CUES = {
     r"|(?:likely|probable)(?=\s*[.,;)]|$| (?:present|in|on|at|given|and|but|although)\b)"
     r"|difficult to exclude)|(?:should|could|may|might) be considered"
     r"|difficult to (?:\w+ )?exclude(?=\s*[.;,]|$)"
-    r"|(?:less|not) likely(?=\s*[.;,]|$)|\bunlikely|(?<=\w) ?\?",
+    r"|(?:less|not) likely(?=\s*[.;,]|$)|\bunlikely|(?<=\w)\?(?!\w)|\(\?\)(?=\s*[.,;]|\s*$)",
     # negation that looks back
-    "absent_post": rf"(?:{_BE} )?(?:not|never|no longer) (?:\w+ )?(?:\w+ )?(?:{_SEEN}|there)"
-    rf"|{_BE} (?:now |since |completely )*(?:absent|resolved|cleared|removed|ruled out|gone)"
+    "absent_post": rf"(?:{_BE} )?(?:not|never|no longer) (?:(?!an?\b|any\b)\w+ ){{0,2}}"
+    rf"(?:{_SEEN}|there|developed|recurred|reaccumulated)"
+    rf"|{_BE} (?:now |since |completely )*(?:absent|resolved|cleared|removed|ruled out|gone"
+    # "withdrawn by 2 cm" and "pulled back" are still there
+    rf"|taken out|pulled out|discontinued|(?:withdrawn|pulled){_THERE})|disappeared"
     rf"|(?:can ?not|can't|could not) be (?:\w+ )?{_SEEN}|(?:now|since) (?:resolved|cleared|removed)"
-    rf"|{_BE} excluded|(?<=: )(?:none|no|absent|negative)(?=\s*[.;,]|$)|no longer (?:visible|there)"
-    r"|(?<=\w) (?:resolved|removed)(?=\s*[.;,)]|$)",
+    rf"|{_BE} excluded|(?:(?<=: )|(?<=[-–—] )|(?<=—))(?:none|no|absent|negative)(?=\s*[.;,]|$)"
+    rf"|no longer (?:visible|there)|(?:resolved|removed){_THERE}",
     # doubt between two: looks both ways; see also `alternatives`
     "versus": r"versus|vs\b\.?|or (?:an? |the )?(?:artifact|summation|overl[ay]|superimpos|nipple"
     r"|skin|vessel|vascular|confluen|technique|positioning)\w*",
@@ -95,7 +110,7 @@ _CUES = {
     r"|(?<!age[ -])indeterminate"
     # of two readings neither is sure; a word that was taken out of a text is most often "likely"
     r"|(?:compatible with|consistent with|in keeping with|(?:secondary|due) to|represent(?:s|ing)?"
-    r"|reflect(?:s|ing)?)(?=[^.;,]*(?:\bor\b|\bvs\b|\w/\w))"
+    r"|reflect(?:s|ing)?)(?=[^.;,–—]*(?:\bor\b|\bvs\b|\w/\w))"
     r"|(?<!lymph )(?<!hilar )(?<!costophrenic )(?<!aortic )(?<!sternotomy )"
     r"x{4} (?:represents?|reflects?|indicates?|suggests?|(?:due|related|secondary) to|due at)"
     r"|(?:most|more|less) x{4}"
@@ -112,12 +127,13 @@ _CUES = {
     # negation that looks ahead
     "absent_pre": r"no\b|without|free (?:of|from)|clear (?:of|from)|negative for|absence of|lack of"
     r"|in(?:consistent|compatible) with|devoid of|neither|nor\b|not\b|never|resolved (?=\w)"
-    r"|there's no|absent (?=\w)|nothing"
+    r"|there's no|absent (?=\w)|nothing|(?:argu|speak|weigh|militat)\w* (?:strongly )?against"
     r"|(?:fails?|unable) to (?:show|reveal|identify)|rather than|instead of"
     r"|(?:lungs|chest) (?:are |is )?clear of"
     r"|exclud(?:es|ing)(?= (?:an? )?\w)",
 }
-_CUE = re.compile("|".join(rf"(?P<{k}>(?<!\w)(?:{p}))" for k, p in _CUES.items()))
+# "pneumonia?": only a question mark stands close to the word before it.
+_CUE = re.compile("|".join(rf"(?P<{k}>(?:(?<!\w)|(?=\?))(?:{p}))" for k, p in _CUES.items()))
 _MEANING = {
     "unreal": UNCERTAIN,
     "unsure_post": UNCERTAIN,
@@ -140,7 +156,8 @@ _NEW = (
 )
 # "with" begins a new statement, save in "consistent with"; a blank may lack after a full stop.
 _STOP = re.compile(
-    r"[;:]|\((?=[^)]*\b(?:is|are|may|might|this)\b)|[.](?=[a-z]{2}|[^\w\s.,)])"
+    rf"[;:]|{DASH}"
+    r"|\((?=[^)]*\b(?:is|are|may|might|this)\b)|[.](?=[a-z]{2}|[^\w\s.,)])"
     r"|\b(?:but|however|although|though|except|excepting|besides|while|whereas|yet"
     # "no evidence that", "no infiltrate that would suggest pneumonia": one statement
     r"|(?:which|(?<!evidence )(?<!suggest )that)(?! (?:would )?(?:suggest|indicate)s?\b)"
@@ -151,7 +168,8 @@ _STOP = re.compile(
     rf"|(?:,(?: and)?|\band|[.])\s+(?:{_NEW})\b"
 )
 _BACK = re.compile(
-    r"[;(]|[.](?=[a-z]{2}|[^\w\s.,)])"
+    rf"[;(]|{DASH}"
+    r"|[.](?=[a-z]{2}|[^\w\s.,)])"
     r"|\b(?:but|however|although|though|which|while|whereas|with|is|are|was|were|seen|noted|may"
     r"|represent\w*|suggest\w*|due to|secondary|associated|has|have|shows?|reveals?|because|if|and"
     r" (?:the|a|an|there))\b"
@@ -163,7 +181,17 @@ _PLAIN = re.compile(
     r"|apical|perihilar|hilar|large|small|mild|minimal|moderate|tiny|trace|subtle|slight|focal"
     r"|patchy|early|old|new|acute|chronic|definite|significant|visible|displaced)[/-]?))+ ?"
 )
+# A piece after a comma that says where, or that it is there, is a statement of its own.
+_AT = re.compile(
+    r"\b(?:in|on|at|within) (?:the )?(?:\w+ )??"
+    r"(?:left|right|upper|middle|lower|base|apex|lingula)\b"
+)
+_PRESENT = re.compile(r"\bpresent\s*[.]?\s*$")
+_OR = re.compile(r"\bn?or\b|,")
 _AND = re.compile(r"\band\b(?!/)")
+_APART = re.compile(
+    r"now |since |no longer |(?:resolved|removed|disappeared|none|no|absent|negative)$"
+)
 _DIRECT = re.compile(r"^(?:or|and|nor)\b")
 
 
@@ -179,6 +207,32 @@ class Cue:
 
 def cues(text: str) -> list[Cue]:
     """The cues of one sentence in small letters, with their reach."""
+    full, places = spelled_out(text)
+    if len(full) == len(text):
+        return _cues(full)
+    return [
+        Cue(cue.meaning, *(places[at] for at in (cue.low, cue.high, cue.place)))
+        for cue in _cues(full)
+    ]
+
+
+def spelled_out(text: str) -> tuple[str, Sequence[int]]:
+    """`text` with "is not" for "isn't", and the place in `text` of each place in that."""
+    text = text.replace("’", "'")
+    if not _SHORT.search(text):
+        return text, range(len(text) + 1)
+    pieces: list[str] = []
+    places: list[int] = []
+    last = 0
+    for match in _SHORT.finditer(text):
+        words = _LONG[match.lastgroup or ""]
+        pieces += (text[last : match.start()], words)
+        places += [*range(last, match.start()), *[match.start()] * len(words)]
+        last = match.end()
+    return "".join((*pieces, text[last:])), [*places, *range(last, len(text) + 1)]
+
+
+def _cues(text: str) -> list[Cue]:
     found: list[Cue] = []
     for match in _CUE.finditer(text):
         kind = match.lastgroup or ""
@@ -187,8 +241,9 @@ def cues(text: str) -> list[Cue]:
             continue
         if kind.endswith("_post") or kind in ("versus", "unreal"):
             # "a nodule, possibly artifact", "an effusion, now resolved": no words of their own
-            apart = kind == "unreal" or match[0].startswith(("now ", "since ", "no longer "))
-            place = len(text[: match.start()].rstrip(" ,")) if apart else match.start()
+            apart = kind == "unreal" or _APART.match(match[0])
+            # "scar - unlikely": nor behind a dash
+            place = len(text[: match.start()].rstrip(" ,(:-–—" if apart else " -–—"))
             low = _reach_back(text, place)
             if kind == "versus":  # "A and B versus C" doubts B and C
                 low = max([low, *(a.end() for a in _AND.finditer(text, low, match.start()))])
@@ -204,13 +259,28 @@ def _end(text: str, place: int, kind: str) -> int:
     if kind == "unsure_list":
         stop = _LIST_STOP.search(text, place)
         return stop.start() if stop else len(text)
+    end = len(text)
     for stop in _STOP.finditer(text, place):
         if kind == "gone" and stop[0].startswith("and"):
             continue
         joined = stop[0].startswith((",", "and"))
         if not joined or not _PLAIN.fullmatch(text, place, stop.start()):
-            return stop.start()
-    return len(text)
+            end = stop.start()
+            break
+    comma = text.find(",", place, end)
+    return comma if kind == "absent_pre" and comma >= 0 and _own(text, place, comma, end) else end
+
+
+def _own(text: str, place: int, comma: int, end: int) -> bool:
+    """Whether what follows a negation's comma is denied no more: "no mass, scar present".
+
+    A list goes on: "no mass on the left, scar on the right, or effusion".
+    """
+    if _OR.search(text, comma + 1, end):
+        return False
+    if _PRESENT.search(text[comma:end]):
+        return True
+    return bool(_AT.search(text, place, comma) and _AT.search(text, comma, end))
 
 
 def _reach_back(text: str, place: int) -> int:

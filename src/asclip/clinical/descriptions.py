@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from asclip.clinical.bank import anatomies, canonical, canonical_anatomy, findings, version
@@ -67,14 +66,6 @@ def sentences(name: str, *, present: bool = True, bank: str = "1") -> list[str]:
 def bank_version() -> str:
     """What a run records: the versions of the catalogue and of the newest sentences."""
     return f"findings-{version()}, sentences-{max(_VERSIONS)}"
-
-
-def mask(text: str, name: str, hidden: str = "this finding") -> str:
-    """`text` with every name and synonym of a finding replaced by `hidden`."""
-    entry = findings()[canonical(name)]
-    words = sorted((entry.name, *entry.synonyms), key=len, reverse=True)
-    pattern = "|".join(re.escape(word) for word in words)
-    return re.sub(rf"\b(?:{pattern})(?:s|es)?\b", hidden, text, flags=re.IGNORECASE)
 
 
 def _capital(text: str) -> str:

@@ -30,18 +30,52 @@ _OTHER = re.compile(
     r"|flair|t[12](?:w|[ -]weighted))\b"
 )
 _CHEST = re.compile(
-    r"\b(?:chest|lungs?|pulmonary|pleura\w*|\w*thora\w+|hil(?:ar|um|a)|airspace|mediastin\w+"
+    r"\b(?:chest|lungs?|pulmonary|bronch\w+|pleura\w*|\w*thora\w+|hil(?:ar|um|a)|airspace|mediastin\w+"
     r"|(?:upper|middle|lower) lobes?|[rl][uml]l|cardiac|heart|retrocardiac|perihilar|lingula\w*"
     r"|(?:bi)?basilar(?! arter| cistern))\b"
 )
+# Bare words of findings outside the lung, and the words beside which they mean another organ's.
+_BARE = {
+    "cerebral infarct": (
+        r"(?:acute )?infarct(?:s|ions?)?",
+        re.compile(
+            rf"{_CHEST.pattern}|\bmyocardi\w+|\b(?:splen\w+|renal|kidneys?|bowel|hepatic)\b"
+        ),
+    ),
+    "intracranial haemorrhage": (
+        r"acute ha?emorrhages?",
+        re.compile(rf"{_CHEST.pattern}|\b(?:liver|hepatic|splen\w+|renal|kidneys?|bowel)\b"),
+    ),
+    "sinusitis": (
+        r"mucosal thickening",
+        re.compile(
+            rf"{_CHEST.pattern}|\b(?:airways?|gastric|stomach|bowel|colon\w*|bladder|o?esophag\w+)\b"
+        ),
+    ),
+    "ascites": (r"free fluid", re.compile(r"\b(?:pleura\w*|\w*thorax|pericardi\w+|joint|knee)\b")),
+    "diaphragmatic hernia": (
+        r"hernias?",
+        re.compile(
+            r"\b(?:inguinal|femoral|obturator|(?:para|peri)?-?umbilical|ventral|epigastric|incisional"
+            r"|spigelian|lumbar|parastomal|abdominal wall|dis[ck]|brain|uncal|tonsillar)\b"
+        ),
+    ),
+    "empyema": (r"empyemas?", re.compile(r"\b(?:subdural|epidural|gallbladder|joint)\b")),
+}
+_CLAUSE = re.compile(r"[.;:,]|\b(?:and|or|but|with|without)\b")
+_AORTA = re.compile(r"\b(?:aort\w+|arch)\b")
+_ANEURYSM = re.compile(r"aneurysms?|aneurysmal (?:dilatation|dilation)s?")
 
 
 def without_strangers(text: str, found: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
     """`found` (name, start, end) less what a sentence of small letters says of other organs.
 
     A shared word counts as the chest's finding unless the sentence names a part of the body that is
-    none of the chest, and none that is.
+    none of the chest, and none that is. A bare word of another organ's finding counts unless its
+    clause names a stranger to it ("infarct of the lung"), and an aneurysm is the aorta's only where
+    the sentence names the aorta, since every artery may have one.
     """
+    found = [row for row in found if not _astray(text, *row)]
     if not _OTHER.search(text) or _CHEST.search(text):
         return found
     return [
@@ -49,3 +83,17 @@ def without_strangers(text: str, found: list[tuple[str, int, int]]) -> list[tupl
         for name, start, end in found
         if findings()[name].family != "chest" or not _SHARED.fullmatch(text, start, end)
     ]
+
+
+def _astray(text: str, name: str, start: int, end: int) -> bool:
+    """Whether the words from `start` to `end` are bare, and their clause puts them elsewhere."""
+    if name == "aortic aneurysm":
+        return bool(_ANEURYSM.fullmatch(text, start, end)) and not _AORTA.search(text)
+    if name not in _BARE:
+        return False
+    bare, strangers = _BARE[name]
+    if not re.fullmatch(bare, text[start:end]):
+        return False
+    before = _CLAUSE.split(text[:start])[-1]
+    after = _CLAUSE.split(text[end:], maxsplit=1)[0]
+    return bool(strangers.search(before) or strangers.search(after))

@@ -15,10 +15,31 @@ import numpy as np
 from asclip.clinical.assertions import ABSENT, PRESENT, UNCERTAIN
 from asclip.clinical.bank import canonical, canonical_anatomy, findings, lineage
 from asclip.clinical.sentence import NORMAL, Mention, of_sentence
+from asclip.clinical.wordings import finding_wordings, patterned
 from asclip.errors import DataError
 from asclip.files.report import sections, sentences
 
 COUNTED = ("text", "findings", "impression", "addendum")
+# Words that make a denial one of a sort: a scar, scoliosis or a cyst is not acute and not focal.
+_SORT = re.compile(
+    r"\b(?:acute|active|focal|air ?-?spaces?|alveolar|confluent|lobar|dense|large|significant"
+    r"|suspicious|aggressive|destructive|new|gross|intact|displaced)\b"
+)
+_CLAUSE = re.compile(
+    r"[.;:(]|,? (?:and )?the\b|\b(?:but|with|while|is|are|was|were|appears?|remains?)\b"
+)
+# What such a denial takes along: "no acute bony abnormality" is no fracture, "no airspace disease"
+# no consolidation.
+_ACUTE = {
+    "fracture",
+    "dislocation",
+    "consolidation",
+    "infiltrate",
+    "pleural effusion",
+    "pneumothorax",
+    "epidural haematoma",
+    "subarachnoid haemorrhage",
+}
 # A text without full stops must not cost the square of its length.
 _LONGEST = 1000
 
@@ -64,8 +85,9 @@ def report_findings(
     `names` are findings, synonyms or label names ("Edema"); all findings if None. Of several
     mentions present wins over uncertain, and uncertain over absent. `uncertain` says what a doubt
     counts as: "nan", "present" or "absent". With `inherit` a present finding makes its parents
-    present (pneumonia: consolidation, lung opacity) and an absent one its children absent. "No
-    finding" is 1 where the report says so and names nothing but devices, 0 where it does.
+    present (pneumonia: consolidation, lung opacity) and an absent one its children absent, unless
+    the words deny one sort of it only ("no acute bony abnormality": no fracture). "No finding" is 1
+    where the report says so and names nothing but devices, 0 where it does.
     """
     table = {"nan": np.nan, "present": 1.0, "absent": 0.0}
     if uncertain not in table:
@@ -82,11 +104,14 @@ def states(found: Iterable[Mention], *, inherit: bool = True) -> dict[str, str]:
     """Finding -> what a report says of it in all; see `report_findings` for the rules."""
     rank = (ABSENT, UNCERTAIN, PRESENT)
     said: dict[str, str] = {}
+    whole: set[str] = set()  # denied as a whole
     for mention in found:
         before = said.get(mention.finding, ABSENT)
         said[mention.finding] = max(before, mention.assertion, key=rank.index)
+        if inherit and mention.assertion == ABSENT and not _in_part(mention):
+            whole.add(mention.finding)
     if inherit:
-        said = _inherited(said)
+        said = _inherited(said, whole)
     pathology = {
         what
         for name, what in said.items()
@@ -99,15 +124,33 @@ def states(found: Iterable[Mention], *, inherit: bool = True) -> dict[str, str]:
     return said
 
 
-def _inherited(said: dict[str, str]) -> dict[str, str]:
+def _in_part(mention: Mention) -> bool:
+    """Whether a denial is of one sort only: "no acute bony abnormality", "bones are intact".
+
+    What stands before the words counts where they are the finding's own, not a structure's
+    ("No focal infiltrate, clear lungs").
+    """
+    words = mention.words.lower()
+    named = finding_wordings().find(words) or patterned(words)
+    before = _CLAUSE.split(mention.sentence[: mention.start].lower())[-1] if named else ""
+    return bool(_SORT.search(before + words))
+
+
+def _inherited(said: dict[str, str], whole: set[str]) -> dict[str, str]:
     full = dict(said)
     for name, what in said.items():
         if what == PRESENT:
+            # Even over a denial: "no acute fracture" beside an old one of a rib means the acute.
             full |= dict.fromkeys(lineage(name), PRESENT)
     for name in findings():
-        if name not in full and any(said.get(parent) == ABSENT for parent in lineage(name)):
-            # A parent that is present after all (by another child) says nothing of this one.
-            if not any(full.get(parent) == PRESENT for parent in lineage(name)):
+        above = lineage(name)
+        # A parent that is present after all (by another child) says nothing of this one.
+        if name in full or any(full.get(parent) == PRESENT for parent in above):
+            continue
+        line = (name, *above)
+        for far, parent in enumerate(above, 1):
+            acute = parent in _ACUTE or not _ACUTE.isdisjoint(line[:far])
+            if said.get(parent) == ABSENT and (parent in whole or acute):
                 full[name] = ABSENT
     return full
 
@@ -153,18 +196,19 @@ def location_matrix(
 ) -> np.ndarray:
     """Where a report puts its present findings, [F, A] float32 of 0 and 1.
 
-    `default` puts a finding without a named place at the usual one of the catalogue.
+    `default` puts a finding without a named place at the usual one of the catalogue. A finding's
+    parents are where it is: they are present for its sake.
     """
     rows = {canonical(name): row for row, name in enumerate(names)}
     columns = {canonical_anatomy(name): column for column, name in enumerate(places)}
     matrix = np.zeros((len(names), len(places)), np.float32)
     for mention in mentions(text):
-        row = rows.get(mention.finding)
-        if row is None or mention.assertion != PRESENT:
+        if mention.assertion != PRESENT:
             continue
         usual = (findings()[mention.finding].anatomy,) if default else ()
-        for anatomy in mention.anatomy or usual:
-            column = columns.get(anatomy)
-            if column is not None:
-                matrix[row, column] = 1.0
+        named = [
+            rows[name] for name in (mention.finding, *lineage(mention.finding)) if name in rows
+        ]
+        for column in (columns[a] for a in mention.anatomy or usual if a in columns):
+            matrix[named, column] = 1.0
     return matrix

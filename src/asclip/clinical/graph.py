@@ -100,6 +100,12 @@ def check(nodes: Mapping[str, tuple[str, ...]], edges: Iterable[Edge], name: str
     edges = list(edges)
     if not nodes:
         raise DataError(f"{name} must name at least one node; got none")
+    for node, synonyms in nodes.items():
+        if not all(word.strip() for word in (node, *synonyms)):
+            raise DataError(
+                f"{name}: an id or a synonym must not be blank; got {[node, *synonyms]}; name it or "
+                "leave it out"
+            )
     for source, relation, target in edges:
         for end in (source, target):
             known(end, nodes, f"the edge {source} {relation} {target} of {name}")

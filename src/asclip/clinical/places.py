@@ -19,14 +19,20 @@ _EDGE = re.compile(
     r"|\band (?=the\b)"
 )
 _JOIN = re.compile(r",? ?\b(?:and/or|and|or)\b|[,/]")
-# "upper lobe" after a side is a lobe of its own; on both sides it stays a zone.
+# Places that are one of a side's own; an upper or lower zone is none, for it may lie in two lobes.
 _SIDED = {
-    "upper lung zone": "upper lobe",
-    "lower lung zone": "lower lobe",
     "lung base": "lung base",
     "lung apex": "lung apex",
     "lung": "lung",
 }
+# "left upper and lower lobes": the side and the noun are said once for all.
+_SIDES, _LEVELS = "right|left|both|bilateral", "upper|middle|mid|lower"
+_LEVEL = re.compile(rf"\b(?:{_LEVELS})\b")
+_RUN = re.compile(
+    rf"\b(?:(?:{_SIDES}|{_LEVELS}|the)\b(?:,? (?:and/or|and|or|to)\b|[,/-])? ?)+"
+    r"(?P<noun>lobes?|(?:lung )?zones?|lung fields?|lungs?)\b"
+)
+_LOBE = re.compile(r"(upper|lower) lobes?")
 _PAIRED = {"lung", "pleura", "hilum"}
 _LITTLE = re.compile(r"[\s,]|\b(?:and|or|the|in|of|at|within)\b")
 
@@ -42,6 +48,8 @@ def located(text: str, rows: Sequence[Said]) -> list[tuple[tuple[str, ...], str]
     joints = list(_joints(text, rows))
     commas = [match.span() for match in _EDGE.finditer(text) if not _goes_on(text, match)]
     edges = sorted([*commas, *joints])
+    runs = [match.span() for match in _RUN.finditer(text)]
+    edges = [edge for edge in edges if not any(a <= edge[0] and edge[1] <= b for a, b in runs)]
     found = []
     for row in rows:
         _, _, start, end = row
@@ -64,7 +72,7 @@ def _goes_on(text: str, edge: re.Match[str]) -> bool:
     if edge[0] != ",":
         return False
     piece = re.split(r"[,;:.]", text[edge.end() :], maxsplit=1)[0]
-    rest = _SIDE.sub("", anatomy_wordings().pattern.sub("", piece))
+    rest = _SIDE.sub("", anatomy_wordings().pattern.sub("", _RUN.sub("", piece)))
     return _placed(piece) and not _LITTLE.sub("", rest)
 
 
@@ -116,17 +124,56 @@ def _named(
         for match in _SIDE.finditer(piece)
         if not inside(*match.span(), others)
     }
-    side = "bilateral" if "bilateral" in sides or len(sides) > 1 else next(iter(sides), "")
+    side = _joined(sides)
     found: dict[str, None] = {}
-    for name, first, last in anatomy_wordings().find(piece):
+    for name, words, first, last in sorted(_places(piece), key=lambda row: row[2]):
         # An adjective within a finding's name is no place: "pulmonary nodule".
-        if inside(first, last, [*others, span]) and not _whole(piece[first:last]):
+        if inside(first, last, [*others, span]) and not _whole(words):
             continue
         own = anatomies()[name].laterality
-        if own and not side:
-            side = own
-        found[_sided(name, side)] = None
-    return tuple(found), side
+        lobe = _LOBE.fullmatch(words)
+        if own:
+            sides.add(own)
+        elif lobe and "bilateral" in sides:
+            found |= {f"{which} {lobe[1]} lobe": None for which in ("right", "left")}
+            continue
+        elif lobe and len(sides) == 1:
+            name = f"{next(iter(sides))} {lobe[1]} lobe"
+        found[_sided(name, side or _joined(sides))] = None
+    return tuple(found), _joined(sides)
+
+
+def _joined(sides: set[str]) -> str:
+    return "bilateral" if "bilateral" in sides or len(sides) > 1 else next(iter(sides), "")
+
+
+def _places(piece: str) -> Iterator[tuple[str, str, int, int]]:
+    """(anatomy, words, start, end) of each place; a run names one at each of its levels."""
+    runs = [match for match in _RUN.finditer(piece) if _LEVEL.search(match[0])]
+    for name, first, last in anatomy_wordings().find(piece):
+        if not any(match.start() <= first and last <= match.end() for match in runs):
+            yield name, piece[first:last], first, last
+    for match in runs:
+        lobes = match["noun"].startswith("lobe")
+        sides: list[str] = []
+        placed = False  # a level has followed the sides: the next side begins anew
+        for word in re.finditer(rf"{_SIDES}|{_LEVELS}", match[0]):
+            first, last = match.start() + word.start(), match.start() + word.end()
+            if _LEVEL.fullmatch(word[0]):
+                placed = True
+                middle = word[0] in ("mid", "middle")
+                words = f"{word[0]} {'lobe' if lobes else 'zone'}"
+                if not lobes or not (middle or sides):
+                    yield f"{'mid' if middle else word[0]} lung zone", words, first, last
+                elif middle:
+                    yield "right middle lobe", words, first, last
+                else:
+                    for side in sides:
+                        yield f"{side} {word[0]} lobe", words, first, last
+            else:
+                both = word[0] in ("both", "bilateral")
+                sides = ([] if placed else sides) + (["right", "left"] if both else [word[0]])
+                placed = False
 
 
 def _whole(words: str) -> bool:

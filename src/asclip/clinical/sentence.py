@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from asclip.clinical.alternatives import Said, either, fitted
-from asclip.clinical.assertions import ABSENT, PAST, PRESENT, UNCERTAIN, Cue, assertion, cues
+from asclip.clinical.assertions import (
+    ABSENT,
+    PAST,
+    PRESENT,
+    UNCERTAIN,
+    Cue,
+    assertion,
+    cues,
+    spelled_out,
+)
 from asclip.clinical.bank import lineage
 from asclip.clinical.elsewhere import without_strangers
 from asclip.clinical.places import located
@@ -16,8 +25,8 @@ from asclip.clinical.wordings import finding_wordings, patterned
 
 NORMAL = "no finding"
 _ALL_WELL = re.compile(
-    r"\b(?:no|without|negative for|free of)\s+(?:(?:radiographic|evidence|of|for|any|an|definite"
-    r"|significant|focal|other|convincing|acute|active|active/acute|acute/active"
+    r"\b(?:no|not(?= any\b)|without|negative for|free of)\s+(?:(?:radiographic|evidence|of|for|any"
+    r"|an|definite|significant|focal|other|convincing|acute|active|active/acute|acute/active"
     r"|preoperative|radiologic|x-\w+|new|x{4}|interval|progressive|visuali[sz]ed|visible"
     r"|findings?|to suggest|suggestive|or)\s+)*"
     r"(?:(?:(?P<place>cardio-?\s?pulmonary|cardiac|pulmonary|intra-?thoracic|thoracic|chest|heart"
@@ -64,6 +73,7 @@ def of_sentence(sentence: str) -> tuple[Mention, ...]:
     text = sentence.lower()
     if len(text) != len(sentence):
         text = "".join(c.lower() if len(c.lower()) == 1 else " " for c in sentence)
+    text, places = spelled_out(text)
     words, states = _words(text), statements(text)
     spans = [row[1:] for row in words] + [(told.start, told.end) for told in states]
     rules = fitted(text, cues(text), spans)
@@ -73,7 +83,7 @@ def of_sentence(sentence: str) -> tuple[Mention, ...]:
     said = _doubted(either(text, _specific(said)))
     rows = sorted(said, key=lambda row: row[2:])
     return tuple(
-        Mention(name, what, anatomy, side, start, end, sentence)
+        Mention(name, what, anatomy, side, places[start], places[end], sentence)
         for (name, what, start, end), (anatomy, side) in zip(rows, located(text, rows), strict=True)
         if what != PAST
     )

@@ -63,7 +63,7 @@ class Wordings:
 def _forms(phrase: str) -> set[str]:
     """Singular and plural of a phrase's last word, and of its head before " of "."""
     forms = {phrase}
-    if phrase[-1] == "y" and phrase[-2] not in "aeiou":
+    if phrase[-1] == "y" and phrase[-2:-1] not in tuple("aeiou"):
         forms.add(phrase[:-1] + "ies")
     elif phrase.endswith(("sis", "xis")):
         forms.add(phrase[:-2] + "es")
@@ -78,15 +78,21 @@ def _forms(phrase: str) -> set[str]:
 
 
 def compiled(phrases: Iterable[tuple[str, str]]) -> Wordings:
-    """Wordings for (phrase, name) pairs; of two with the same phrase the first one counts."""
-    names: dict[str, str] = {plain(word): "" for word in _IGNORED}
+    """Wordings for (phrase, name) pairs; of two with the same phrase the first one counts.
+
+    A phrase of signs that `plain` drops ("-") is none.
+    """
+    names: dict[str, str] = {}
     for phrase, name in phrases:
         for spelling in spellings(plain(phrase)):
-            for form in _forms(spelling):
+            for form in _forms(spelling) if spelling else ():
                 names.setdefault(form, name)
                 if " of " in form:
                     head, tail = _GAP.split(form, maxsplit=1)
                     names.setdefault(f"{head} of * {tail}", name)
+    # Last, so that an ontology may name one of them as its own: "cystic fibrosis".
+    for word in _IGNORED:
+        names.setdefault(plain(word), "")
     # Longest first, so that "pericardial effusion" wins; by first letter, so that a place in the
     # text is compared with few of them.
     ordered = sorted(names, key=lambda key: (key[0], -len(key), key))
@@ -95,8 +101,8 @@ def compiled(phrases: Iterable[tuple[str, str]]) -> Wordings:
         first = re.escape(letter)
         rest = "|".join(_regular(key)[len(first) :] for key in keys)
         groups.append(f"{first}(?:{rest})")
-    # "non-enlarged heart" is no enlarged heart.
-    return Wordings(re.compile(rf"\b(?<!\bnon-)(?:{'|'.join(groups)})\b"), names)
+    # "non-enlarged heart" is no enlarged heart; a name may begin or end with a sign: "HER2+".
+    return Wordings(re.compile(rf"(?<!\w)(?<!\bnon-)(?:{'|'.join(groups)})(?!\w)"), names)
 
 
 def _regular(key: str) -> str:

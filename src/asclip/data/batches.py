@@ -173,14 +173,12 @@ class Batches:
         """Indices of the texts that a study brings; one without a text brings one of nobody."""
         if not self._owned(row):
             return rng.choice(self.pieces.loose, 1)
-        whole, parts = self.pieces.whole[row], self.pieces.parts[row]
-        rest = np.concatenate([parts, self.pieces.further[row]])
-        first = np.array([whole] if whole >= 0 else [], dtype=np.int64)
+        first, rest = self._offered(row)
         match self.sampling.texts:
             case "report":
-                return first if len(first) else rest[:1]
+                return first
             case "sentence":
-                return rng.choice(parts if len(parts) else np.concatenate([first, rest]), 1)
+                return rng.choice(rest, 1)
             case "mixed":
                 whole_one = len(first) and (rng.random() < self.sampling.whole or not len(rest))
                 return first if whole_one else rng.choice(rest, 1)
@@ -189,6 +187,30 @@ class Batches:
                     first = first[:0]
                 some = rng.permutation(rest)[: self.sampling.per_study]
                 return np.unique(np.concatenate([first, some]))
+
+    def _offered(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """The whole text and the others that a study with texts may bring, at most."""
+        whole, parts = self.pieces.whole[row], self.pieces.parts[row]
+        rest = np.concatenate([parts, self.pieces.further[row]])
+        first = np.array([whole] if whole >= 0 else [], dtype=np.int64)
+        match self.sampling.texts:
+            case "report":
+                return (first if len(first) else rest[:1]), rest[:0]
+            case "sentence":
+                return first[:0], parts if len(parts) else np.concatenate([first, rest])
+            case _:
+                return first, rest
+
+    def brings(self) -> set[int]:
+        """Numbers of the texts that some batch may bring, variants not counted."""
+        offered = [self._offered(row) for row in self.rows.tolist() if self._owned(row)]
+        every = [self.pieces.loose, *self.further.second, *(x for two in offered for x in two)]
+        return set(np.concatenate([*every, np.zeros(0, np.int64)]).tolist())
+
+    def idle(self) -> list[str]:
+        """The ways of mining that vary and add nothing that a batch may bring."""
+        brought = self.brings() if self.pieces.mined else set()
+        return [way for way, numbers in self.pieces.mined.items() if not numbers & brought]
 
     def _varied(
         self, chosen: list[np.ndarray], drawn: dict[str, np.ndarray], step: int

@@ -21,6 +21,9 @@ _CHANGE = re.compile(
 )
 _MEANS = {"worse": 1.0, "same": 0.0, "better": -1.0, "none": math.nan}
 _APART = re.compile(r"[,;]|\b(?:and|but|while|with)\b")
+# "stable pacemaker" after a comma: the word belongs to what follows, not to what stands before.
+_LEADS = re.compile(r"(?:[,;]|\b(?:and|but|while|with))\s+$")
+_FOLLOWED = re.compile(r" (?!(?:and|or|from|since|compared|in|as|than|when|to|over|on|at|by)\b)\w")
 
 
 def changed(text: str, name: str) -> float:
@@ -47,5 +50,16 @@ def _nearest_change(mention: Mention) -> float:
         between = mention.sentence[low:high]
         return len(_APART.findall(between)), len(between)
 
-    found = sorted(_CHANGE.finditer(mention.sentence), key=gap)
+    def of_another(match: re.Match[str]) -> bool:
+        before, after = mention.sentence[: match.start()], mention.sentence[match.end() :]
+        beyond = match.start() >= mention.end
+        return bool(beyond and _LEADS.search(before) and _FOLLOWED.match(after))
+
+    # A word in the finding's own name ("decreased lung volumes") compares nothing.
+    outside = (
+        match
+        for match in _CHANGE.finditer(mention.sentence)
+        if match.end() <= mention.start or match.start() >= mention.end
+    )
+    found = sorted((match for match in outside if not of_another(match)), key=gap)
     return _MEANS[found[0].lastgroup or "none"] if found else math.nan

@@ -1,25 +1,24 @@
-"""A report said in slightly other words: synonyms, clauses swapped, filler words left out.
+"""A report said in slightly other words: synonyms, filler words left out.
 
-In the manner of EDA (Wei and Zou 2019, arXiv:1901.11196), but nothing clinical is dropped or moved
-out of its scope: only words of a closed list are left out, clauses change places only where no
-negation or doubt reaches from one into the other, and every change is undone that alters what
-`clinical.extract` reads.
+In the manner of EDA (Wei and Zou 2019, arXiv:1901.11196), but nothing clinical is dropped: only
+words of closed lists are replaced or left out, and every change is undone that alters what
+`clinical.extract` reads. Nothing is swapped either: a size, a side or a doubt would change its
+owner, and of clauses that stand for themselves reports have next to none.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
 from asclip.clinical.assertions import ABSENT, cues
-from asclip.clinical.bank import findings, plain, spellings
-from asclip.clinical.extract import mentions, report_findings
-from asclip.clinical.wordings import anatomy_wordings, finding_wordings
+from asclip.clinical.bank import plain
+from asclip.clinical.extract import mentions
 from asclip.files.report import sentences
 
-SYNONYM, SWAP, DROP = 0.6, 0.5, 0.3  # how often each change is tried where it is possible
+SYNONYM, DROP = 0.6, 0.3  # how often each change is tried where it is possible
 TRIES, KEPT = 3, 4
 _ARTICLES = frozenset("a an the".split())
 # Dropped only from sentences without a negation or a doubt: "is excluded" needs its "is".
@@ -27,33 +26,86 @@ _FILLERS = frozenset(
     "is are was were seen noted identified demonstrated visualized visualised again also now"
     " currently overall please".split()
 )
-# A synonym that says more than the name (side, degree, age, kind), is an adjective or a plural.
-_MORE = re.compile(
-    r"left|right|dextro|levo|bilateral|\d|\b(?:acute|chronic|old|healed|mild|moderate|severe|small"
-    r"|large|early|new|multiple|extensive|malignant|benign|suspicious|diffuse|focal|increased"
-    r"|enlarged|parapneumonic|hydro\w+|subsegmental|lobar|plate|thoracolumbar|s shaped|solitary"
-    r"|alveolar|interstitial|dialysis|hickman|ij|jugular|subclavian|infus\w+|picc|port\w*|mediport"
-    r"|lumen|in)\b|(?:ic|ed|ive|ous|able|al|aces|ases)$"
+# Each line: names of one and the same thing, of the same grammar. The catalogue's synonyms
+# will not do, for among them are kinds of a finding ("low grade dysplasia") and its contraries.
+_COUNTED = (
+    ("airspace opacity", "air space opacity"),
+    ("pulmonary opacity", "lung opacity"),
+    ("pulmonary nodule", "lung nodule"),
+    ("bony abnormality", "osseous abnormality", "bone abnormality"),
+    ("acute bony abnormality", "acute osseous abnormality"),
+    ("bony finding", "osseous finding"),
+    ("hiatal hernia", "hiatus hernia"),
+    ("central venous catheter", "central venous line"),
+    ("endotracheal tube", "ET tube", "ETT"),
+    ("nasogastric tube", "NG tube"),
+    ("chest tube", "thoracostomy tube", "chest drain"),
+    ("sternotomy wire", "sternal wire"),
+    ("PICC", "PICC line"),
 )
+_FIXED = (
+    ("cardiomegaly", "cardiac enlargement"),
+    ("pulmonary edema", "pulmonary oedema", "lung edema"),
+    ("edema", "oedema"),
+    ("airspace disease", "air space disease"),
+    ("airspace consolidation", "air space consolidation"),
+    ("pulmonary mass", "lung mass"),
+    ("hyperinflation", "hyperexpansion", "overinflation"),
+    ("hyperinflated", "hyperexpanded", "overinflated"),
+    ("hypoinflated", "underinflated"),
+    ("low lung volumes", "small lung volumes"),
+    ("COPD", "chronic obstructive pulmonary disease", "chronic obstructive lung disease"),
+    ("heart failure", "cardiac failure"),
+    ("congestive heart failure", "CHF"),
+    ("lymphadenopathy", "adenopathy"),
+    ("granulomas", "granulomata"),
+    ("calcified granulomas", "calcified granulomata"),
+    ("subcutaneous emphysema", "subcutaneous air", "subcutaneous gas"),
+    ("tuberculosis", "TB"),
+    ("active tuberculosis", "active TB"),
+    ("atherosclerosis", "atherosclerotic disease"),
+    ("median sternotomy", "midline sternotomy"),
+    ("fracture", "fx"),
+)
+# These fit only where no article and no adjective stands before them: "a small pleural fluid".
+_BARE = (
+    ("pleural effusion", "pleural fluid"),
+    ("pneumothorax", "pleural air"),
+    ("pneumoperitoneum", "free intraperitoneal air", "intraperitoneal free air"),
+    ("rib fracture", "fractured rib"),
+    ("rib fractures", "fractured ribs"),
+    ("tortuous aorta", "aortic tortuosity"),
+    ("widened mediastinum", "mediastinal widening"),
+)
+_PLURALS = (tuple(re.sub("y$", "ie", word) + "s" for word in group) for group in _COUNTED)
+GROUPS = (*_COUNTED, *_PLURALS, *_FIXED, *_BARE)
+_SAME = {plain(word): group for group in GROUPS for word in group}
+_NO = re.compile(r"(?:^|(?<!- )\b(?:no|or|nor|and|of|for|any|without) )$", re.IGNORECASE)
+# What shares a word with its neighbour keeps that word: "hilar and aortic calcification".
+_JOINED = re.compile(r"(?:\b(?:and|or|nor|left|right|sided)|,) $", re.IGNORECASE)
+_JOINING = re.compile(r" (?:and|or|nor)\b", re.IGNORECASE)
 _THERE = re.compile(r"^There (?:is|are) (?=\w)", re.IGNORECASE)
-# A clause that leans on the one before it.
-_LEANING = re.compile(
-    r"(?:consistent|compatible|in keeping|suspicious|suggest\w*|likely|possibl[ey]|probabl[ey]"
-    r"|which|measuring|about|represent\w*|with|further|ct|an?|the same|as)\b",
-    re.IGNORECASE,
-)
-_OPENING = re.compile(r"[,;:.]$|^(?:and|but|with)$", re.IGNORECASE)
+_OPENING = re.compile(r"[,;:.]$|^(?:and|but|with|there)$", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def keeps_findings(before: str, after: str) -> bool:
-    """True if two texts state, deny and doubt the same findings."""
-    return np.array_equal(_findings(before), _findings(after), equal_nan=True)
+    """True if two texts state, deny and doubt the same findings, sides, places and numbers."""
+    return _said(before) == _said(after)
 
 
 @lru_cache(maxsize=64)
-def _findings(text: str) -> np.ndarray:
-    """Kept for a while: a text is compared with each of its variants."""
-    return report_findings(text)
+def _said(text: str) -> tuple[list[tuple[str, str, str, tuple[str, ...]]], list[str]]:
+    """What each mention states, and all numbers; what is absent has no place.
+
+    Kept for a while: a text is compared with each of its variants.
+    """
+    told = sorted(
+        (m.finding, m.assertion, m.side, () if m.assertion == ABSENT else tuple(sorted(m.anatomy)))
+        for m in mentions(text)
+    )
+    # Of the sentences, for the numbers of a list are not theirs.
+    return told, sorted(_NUMBER.findall(" ".join(sentences(text))))
 
 
 def reworded(text: str, rng: np.random.Generator, known: dict[str, list[str]] | None = None) -> str:
@@ -82,100 +134,43 @@ def _variant(sentence: str, rng: np.random.Generator, known: dict[str, list[str]
 
 
 def _sentence(sentence: str, rng: np.random.Generator) -> str:
-    for change in (_swapped, _shortened):
-        new = change(sentence, rng)
-        if _same_said(sentence, new):
-            sentence = new
-    return _renamed(sentence, rng)
+    new = _shortened(sentence, rng)
+    return _renamed(new if _same_said(sentence, new) else sentence, rng)
 
 
 def _same_said(before: str, after: str) -> bool:
-    """True if both sentences say the same of the same findings, at the same places."""
-    return before == after or (len(sentences(after)) == 1 and _said(before) == _said(after))
-
-
-def _said(sentence: str) -> list[tuple[str, str, str, tuple[str, ...]]]:
-    """What each mention states; what is absent has no place."""
-    return sorted(
-        (m.finding, m.assertion, m.side, () if m.assertion == ABSENT else tuple(sorted(m.anatomy)))
-        for m in mentions(sentence)
-    )
+    """True if both are one sentence that says the same of the same findings."""
+    return before == after or (len(sentences(after)) == 1 and keeps_findings(before, after))
 
 
 def _renamed(sentence: str, rng: np.random.Generator) -> str:
     """Some findings under another of their names."""
-    for name, start, end in reversed(finding_wordings().find(sentence.lower())):
-        words = sentence[start:end]
-        others = [other for other in _synonyms(name) if other != plain(words)]
-        # A plural or an adjective would not fit the words around it.
-        fits = plain(words) in _spoken(name) and not _MORE.search(plain(words))
-        if not others or not fits or rng.random() >= SYNONYM:
+    for mention in reversed(mentions(sentence)):
+        before, after = sentence[: mention.start], sentence[mention.end :]
+        others = _others(before, mention.words, after)
+        # Places are counted from a heading's end, or within a piece of a very long sentence.
+        here = sentence[mention.start : mention.end] == mention.words
+        if not (others and here) or rng.random() >= SYNONYM:
             continue
         other = others[rng.integers(len(others))]
-        new = sentence[:start] + other + sentence[end:]
-        new = re.sub(r"\b([Aa])n?(?= " + re.escape(other) + r"\b)", _article(other), new)
+        an = r"\1n" if other[0] in "aeiouEN" else r"\1"
+        new = re.sub(r"\b([Aa])n?(?= $)", an, before) + other + after
         new = new[:1].upper() + new[1:] if sentence[:1].isupper() else new
         if _same_said(sentence, new):
             sentence = new
     return sentence
 
 
-def _article(word: str) -> str:
-    return r"\1n" if word[0] in "aeiou" else r"\1"
-
-
-@cache
-def _spoken(name: str) -> frozenset[str]:
-    """The catalogue's own words for a finding, in all spellings."""
-    entry = findings()[name]
-    every = (entry.name, *entry.synonyms)
-    return frozenset(form for word in every for form in spellings(plain(word)))
-
-
-@cache
-def _synonyms(name: str) -> tuple[str, ...]:
-    """Words that say no more and no less than the name; places of their own would say more."""
-    entry = findings()[name]
-    places = {entry.anatomy, *(p for p, _, _ in anatomy_wordings().find(plain(name)))}
-    return tuple(
-        word
-        for word in sorted(_spoken(name))
-        if not _MORE.search(word) and {p for p, _, _ in anatomy_wordings().find(word)} <= places
-    )
-
-
-def _swapped(sentence: str, rng: np.random.Generator) -> str:
-    """Two neighbouring clauses the other way round, where neither rules the other."""
-    body, stop = (sentence[:-1], sentence[-1]) if sentence[-1:] in ".!" else (sentence, "")
-    places = [m.span() for m in re.finditer(r"[,;] (?!and |or )", body)]
-    if not places or rng.random() >= SWAP:
-        return sentence
-    low, high = places[rng.integers(len(places))]
-    first = max((end for _, end in places if end <= low), default=0)
-    last = min((start for start, _ in places if start >= high), default=len(body))
-    one, two = body[first:low], body[high:last]
-    if min(len(one.split()), len(two.split())) < 2 or _LEANING.match(two):
-        return sentence
-    new = body[:first] + two + body[low:high] + one + body[last:] + stop
-    if _crosses(body, low, high) or _crosses(new, first + len(two), first + len(two) + high - low):
-        return sentence
-    return _started(new) if first == 0 else new
-
-
-def _crosses(text: str, low: int, high: int) -> bool:
-    """True if a negation or a doubt reaches over the boundary at `low` to `high`."""
-    return any(cue.low < low and cue.high > high for cue in cues(text.lower()))
-
-
-def _started(sentence: str) -> str:
-    """Capital at the start, small where the old start now is, unless that is an abbreviation."""
-    words = sentence.split(" ")
-    small = [
-        w[:1].lower() + w[1:] if k and w[1:].islower() and w[:1].isupper() else w
-        for k, w in enumerate(words)
-    ]
-    text = " ".join(small)
-    return text[:1].upper() + text[1:]
+def _others(before: str, words: str, after: str) -> list[str]:
+    """Other names of what is named between `before` and `after`, of those that fit in there."""
+    name = plain(words)
+    same = _SAME.get(name, ())
+    if {before[-1:], after[:1]} & {"-", "/"} or (same in _BARE and not _NO.search(before)):
+        return []
+    several = " " in name
+    first = name.split(" ")[0] if several and _JOINING.match(after) else ""
+    last = name.split(" ")[-1] if several and _JOINED.search(before) else ""
+    return [w for w in same if plain(w) != name and w.startswith(first) and w.endswith(last)]
 
 
 def _shortened(sentence: str, rng: np.random.Generator) -> str:

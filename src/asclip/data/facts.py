@@ -34,6 +34,7 @@ from asclip.data.texts import Pieces
 from asclip.errors import DataError
 
 if TYPE_CHECKING:
+    from pandas import Series
     from sklearn.pipeline import Pipeline
 
 FROM = ("report", "labels", "both")
@@ -146,6 +147,8 @@ class Knowledge:
         told = [pieces.texts[w] if w >= 0 else "" for w in pieces.whole]
         if self.reads("findings"):
             studies["findings"] = self._findings(part, told)
+        if self.reads("normal"):
+            studies["normal"] = self._normal(part, told)
         if self.reads("location"):
             studies["location"] = self._location(told)
         if self.reads("change"):
@@ -187,6 +190,16 @@ class Knowledge:
                 silent[:] = ~np.isnan(matrix).all(axis=1, keepdims=True)
         return np.where(silent & self._undenied() & np.isnan(result), np.float32(0), result)
 
+    def _normal(self, part: Dataset, told: list[str]) -> np.ndarray:
+        """Which studies are called normal, whatever is stated of single findings, [n] bool."""
+        result = np.zeros(len(part), bool)
+        if self.source != "labels":
+            result |= _said(told, ["no finding"])[:, 0] == 1
+        if self.source != "report":
+            named = np.array([catalogued(name) == "no finding" for name in part.labels], bool)
+            result |= (part.label_matrix()[:, named] == 1).any(1)
+        return result
+
     def _location(self, told: list[str]) -> np.ndarray:
         known = [name for name in self.findings if name in findings()]
         columns = [self.findings.index(name) for name in known]
@@ -202,10 +215,28 @@ class Knowledge:
         columns = []
         for name in self.findings:
             if name in named:
-                columns.append(part.meta(named[name]).replace(CHANGES).to_numpy(np.float32))
+                columns.append(_compared(named[name], part.meta(named[name])))
             else:
                 columns.append(np.array([changed(text, name) for text in told], np.float32))
         return np.stack(columns, 1)
+
+
+def _compared(name: str, values: Series) -> np.ndarray:
+    """A column of changes as 1, 0, -1 and NaN.
+
+    Raises:
+        DataError: it holds anything else.
+    """
+    known = {**CHANGES, **dict.fromkeys(("1", "1.0"), 1.0), **dict.fromkeys(("0", "0.0"), 0.0)}
+    known |= dict.fromkeys(("-1", "-1.0"), -1.0) | {"nan": np.nan, "None": np.nan}
+    words = [str(value) for value in values.tolist()]
+    if wrong := [word for word in words if word not in known]:
+        raise DataError(
+            f"column {name!r} must hold {', '.join(CHANGES)} (or 1, 0, -1) and nothing where the "
+            f"change is not known; got {wrong[0]!r}; correct it in the table, or leave it out and "
+            "the report is read"
+        )
+    return np.array([known[word] for word in words], np.float32)
 
 
 def _said(texts: Sequence[str], names: Sequence[str], uncertain: str = "nan") -> np.ndarray:

@@ -45,7 +45,7 @@ def shuffled(text: str, rng: np.random.Generator) -> str:
 def rewritten(text: str, rewrite: Callable[[str], str]) -> str:
     """What `rewrite` makes of a text (there and back through another language, say).
 
-    The text itself where findings would be lost or turned round on the way.
+    The text itself where a finding, its side or place, a doubt or a number would change.
     """
     new = rewrite(text)
     return new if new.strip() and keeps_findings(text, new) else text
@@ -79,22 +79,32 @@ def mine(
     rng = np.random.default_rng([seed, 5])
     sentence_variants: dict[str, list[str]] = {}
     changes = {"shuffle": shuffled, "eda": partial(reworded, known=sentence_variants)}
+    mined: dict[str, set[int]] = {way: set() for way in ways}
     for number, text in enumerate(found.texts):
-        for change in (changes[way] for way in ways if way in changes):
-            pool.vary(number, [change(text, rng) for _ in range(EACH)])
+        for way in (way for way in ways if way in changes):
+            if pool.vary(number, [changes[way](text, rng) for _ in range(EACH)]):
+                mined[way].add(number)
         if rewrite is not None:
             pool.vary(number, [rewritten(text, rewrite)])
     if "prompts" in ways:
-        found = _prompted(found, dataset, pool, rng)
+        before, found = found, _prompted(found, dataset, pool, rng)
+        mined["prompts"] = _joined(before, found)
     if "acquisition" in ways:
-        found = _acquired(found, pool)
+        before, found = found, _acquired(found, pool)
+        mined["acquisition"] = _joined(before, found)
     if required and ways and not pool.variants and len(pool.texts) == pool.own:
         raise DataError(
             f"mining ({', '.join(ways)}) must find something to change or to add, and found "
             "nothing; leave it out, or give texts of several sentences or label columns"
         )
     made = len(pool.texts) - pool.own
-    return replace(found, texts=pool.texts, variants=pool.variants, made=made)
+    return replace(
+        found,
+        texts=pool.texts,
+        variants=pool.variants,
+        made=made,
+        mined={way: frozenset(numbers) for way, numbers in mined.items()},
+    )
 
 
 def corpus(found: Pieces, patient: np.ndarray) -> tuple[list[str], list[str]]:
@@ -138,12 +148,20 @@ class _Pool:
             self.texts.append(text)
         return number
 
-    def vary(self, number: int, texts: Iterable[str]) -> None:
-        """Add those of the texts that differ from the one of this number."""
+    def vary(self, number: int, texts: Iterable[str]) -> bool:
+        """Add those of the texts that differ from the one of this number; whether any does."""
         before = self.variants.get(number, ())
-        others = {*before, *(self.number(text) for text in texts)} - {number}
-        if others:
-            self.variants[number] = np.array(sorted(others), np.int64)
+        new = {self.number(text) for text in texts} - {number}
+        if new:
+            self.variants[number] = np.array(sorted({*before, *new}), np.int64)
+        return bool(new)
+
+
+def _joined(before: Pieces, after: Pieces) -> set[int]:
+    """The texts that studies have after and did not have before."""
+    parts = [np.setdiff1d(b, a) for a, b in zip(before.parts, after.parts, strict=True)]
+    whole = after.whole[after.whole != before.whole]
+    return set(np.concatenate([whole, *parts]).tolist())
 
 
 def _prompted(found: Pieces, dataset: Dataset, pool: _Pool, rng: np.random.Generator) -> Pieces:

@@ -43,7 +43,8 @@ class Pieces:
 
     `whole` [n] is -1 where a study has no usable text; `parts` and `further` are lists of arrays.
     `loose` are texts that belong to none of the studies. `variants` maps a text to others that may
-    stand in its place, and the last `made` texts were not written but made; see `mining`.
+    stand in its place, and the last `made` texts were not written but made; `mined` tells the texts
+    that each way of mining varied or brought; see `mining`.
     """
 
     texts: list[str]
@@ -53,6 +54,7 @@ class Pieces:
     loose: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     variants: dict[int, np.ndarray] = field(default_factory=dict)
     made: int = 0
+    mined: dict[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def usable(self) -> np.ndarray:

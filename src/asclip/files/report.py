@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import pairwise
 
 # Canonical section -> the headings that open it (upper case, without plural s).
 HEADINGS: dict[str, tuple[str, ...]] = {
@@ -20,6 +21,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
         "IMAGING FINDING",
         "DESCRIPTION",
         "REPORT",
+        "RESULT",
     ),
     "impression": (
         "IMPRESSION",
@@ -81,6 +83,9 @@ _TAG = re.compile(
     r"|body|head|title|section|text|paragraph|content)(?:\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
+# Sections of a few lines, after which some reports go on without a heading for the findings.
+_BRIEF = frozenset(("indication", "history", "comparison", "technique", "examination"))
+_EMPTY_LINE = re.compile(r"(?<=\S) ?\n ?\n")
 _NOISE = re.compile(r"^ ?(?:FINAL REPORT|PRELIMINARY REPORT|[_=*\-]{3,}) ?$", re.MULTILINE)
 
 
@@ -89,8 +94,10 @@ def sections(text: str) -> dict[str, str]:
 
     Names: findings, impression (also CONCLUSION, OPINION ...), indication, history, comparison,
     technique, examination, recommendation, notification, addendum, signature. Text before the
-    first heading, and a report without headings, is under "text". Repeated sections are joined
-    by a line break, "FINDINGS AND IMPRESSION" counts as findings; empty sections are left out.
+    first heading, and a report without headings, is under "text"; so is, in a report without
+    findings, what follows an empty line after an indication, history, comparison, technique or
+    examination. Repeated sections are joined by a line break, "FINDINGS AND IMPRESSION" counts as
+    findings; empty sections are left out.
 
     >>> sections("FINDINGS: Clear lungs. IMPRESSION: Normal.")
     {'findings': 'Clear lungs.', 'impression': 'Normal.'}
@@ -98,17 +105,25 @@ def sections(text: str) -> dict[str, str]:
     {'text': 'Clear lungs.'}
     """
     plain = _NOISE.sub("", _plain(text))
-    parts: dict[str, list[str]] = {}
+    pieces: list[tuple[str, str]] = []
     name, start = "text", 0
     for match in _HEADING.finditer(plain):
-        parts.setdefault(name, []).append(plain[start : match.start()])
+        pieces.append((name, plain[start : match.start()]))
         name, start = _canonical(match[match.lastgroup or 0]), match.end()
-    parts.setdefault(name, []).append(plain[start:])
-    joined = {
-        key: "\n".join(piece for piece in map(_trimmed, pieces) if piece)
-        for key, pieces in parts.items()
-    }
-    return {key: value for key, value in joined.items() if value}
+    pieces.append((name, plain[start:]))
+    if not any(name == "findings" for name, _ in pieces):
+        pieces = [part for name, piece in pieces for part in _parted(name, piece)]
+    parts: dict[str, list[str]] = {}
+    for name, piece in pieces:
+        if kept := _trimmed(piece):
+            parts.setdefault(name, []).append(kept)
+    return {name: "\n".join(kept) for name, kept in parts.items()}
+
+
+def _parted(name: str, piece: str) -> list[tuple[str, str]]:
+    """A brief section, and as text what follows an empty line after its words."""
+    gap = _EMPTY_LINE.search(piece) if name in _BRIEF else None
+    return [(name, piece[: gap.start()]), ("text", piece[gap.end() :])] if gap else [(name, piece)]
 
 
 def _plain(text: str) -> str:
@@ -139,25 +154,28 @@ _ABBREVIATIONS = frozenset(
     """.split()
 )
 _UNITS = frozenset("mm cm m ml cc kg mg g in ft deg lat ant post sup inf bilat med".split())
-_BULLET = re.compile(r" ?(?:[-*•‣·]|\(?\d{1,2}[.)]|\(?[a-hA-H]\)) (?=\S)")
+_BULLET = re.compile(r"^ ?(?:[-–—*•‣·]|\(?\d{1,2}[.)]|\(?[a-hA-H]\)) (?=\S)")
 # A run of stops is tried from its first one alone, so that ten thousand dots cost no square.
 _PLACE = re.compile(r"(?P<end>(?<![.!?])[.!?]+[\"')\]]*)(?=\s)|(?P<break>\n)")
 _LAST_WORD = re.compile(r"[\w./'-]+$")
-_NUMBERED = re.compile(r"(?<=[.!?;:] )\d{1,2}[.)] (?=[A-Z])")
+# "2. " after the end of a sentence; "2) " also after a word, unless it closes "(see image 2)".
+_NUMBERED = re.compile(r"(?<=[.!?;:] )\d{1,2}[.)] (?=[A-Z])|(?<=[a-zA-Z] )\d{1,2}\) (?=[A-Z\d])")
 
 
 def sentences(text: str) -> list[str]:
     """The sentences of a report's text, in order, blanks tidied, list numbers and bullets removed.
 
     A full stop ends a sentence unless it belongs to an abbreviation (Dr., e.g., vs.), a number
-    (1.5 cm), an initial or a unit before a small letter. A line break ends one before a list
-    item or an empty line, or where a short line is followed by a capital letter; else it is a
-    wrap.
+    (1.5 cm), an initial or a unit before a small letter. A question mark before a word ends
+    none ("? pneumonia"). A line break ends one before a list item or an empty line, or where a
+    short line is followed by a capital letter; else it is a wrap. In a text of capitals it is one
+    where the next word had no room on the line.
 
     >>> sentences("1. No effusion, e.g. at the base. 2. Nodule of 1.5 x 2 cm vs. scar.")
     ['No effusion, e.g. at the base.', 'Nodule of 1.5 x 2 cm vs. scar.']
     """
-    plain = _NUMBERED.sub("\n- ", _plain(text))
+    plain = _unwrapped(_plain(text))
+    plain = _NUMBERED.sub(lambda mark: mark[0] if _open(plain, mark) else "\n- ", plain)
     found: list[str] = []
     start = 0
     for match in _PLACE.finditer(plain):
@@ -172,9 +190,38 @@ def sentences(text: str) -> list[str]:
     return [piece for piece in tidy if any(letter.isalnum() for letter in piece)]
 
 
+def _open(text: str, mark: re.Match[str]) -> bool:
+    """Whether a number closes a bracket."""
+    before = text[max(0, mark.start() - 80) : mark.start()]
+    return ")" in mark[0] and before.rfind("(") > before.rfind(")")
+
+
+def _unwrapped(text: str) -> str:
+    """A text of capitals without its wraps, and with an empty line for each other line break.
+
+    A break is a wrap where the next word would not have fitted the longest line. Lines of a text
+    without full stops are statements of their own, however long.
+    """
+    if "\n" not in text or "." not in text or not text.isupper():
+        return text
+    lines = [line.strip() for line in text.split("\n")]
+    width = max(map(len, lines))
+    pieces = lines[:1]
+    for line, following in pairwise(lines):
+        word = following.split(" ")[0]
+        own = not line or not word or line.endswith(":") or _BULLET.match(following)
+        full = line.endswith((",", "-", "/", "(")) or len(line) + 1 + len(word) > width
+        # "WELL-" goes on without a blank.
+        gap = "" if line[-2:-1].isalpha() and line[-1] == "-" else " "
+        pieces += (gap if full and not own else "\n\n", following)
+    return "".join(pieces)
+
+
 def _ends(text: str, start: int, match: re.Match[str]) -> bool:
     """Whether the punctuation at `match` ends a sentence."""
     following = text[match.end() : match.end() + 80].lstrip()
+    if following and match["end"].strip("?)") == "" and _asks(text, start, match, following):
+        return False
     if not following or match["end"][0] in "!?" or len(match["end"]) > 1:
         return True
     if match.start() - start < 20 and text[start : match.start()].strip().isdigit():
@@ -192,6 +239,14 @@ def _ends(text: str, start: int, match: re.Match[str]) -> bool:
         # "vitamin C." ends a sentence at a line's end only; initials are far more frequent.
         return False
     return not (small and (word in _UNITS or "." in word))
+
+
+def _asks(text: str, start: int, match: re.Match[str], following: str) -> bool:
+    """Whether a question mark belongs to what follows: "opacity ? scar", "(?) scar"."""
+    before = text[max(start, match.start() - 30) : match.start()]
+    if len(before) < 30 and not any(letter.isalpha() for letter in before):
+        return True
+    return before[-1] in " (" and following[0].islower()
 
 
 def _breaks(text: str, start: int, place: int) -> bool:

@@ -138,8 +138,8 @@ def _row(visit: Visit, text: report.Report, image: str, view: str) -> Row:
         "meta:device": visit.device.name,
         "meta:date": visit.day.isoformat(),
         "meta:prior": visit.prior,
-        "meta:normal": int(not present),
-        "meta:mentioned": ";".join(text.mentioned),
+        "meta:truth:normal": int(not present),
+        "meta:truth:mentioned": ";".join(text.mentioned),
     }
 
 

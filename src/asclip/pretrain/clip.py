@@ -17,7 +17,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.scale import Scaled, check_share, log_scale
 from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.pretrain.tiled import FULL, pairs_of, tiled_contrast
 from asclip.types import Facts, Loss, Pair
@@ -43,6 +43,7 @@ class Clip(Scaled):
         super().__init__()
         if tile < 0:
             raise ModelError(f"tile must not be negative; got {tile}; 0 chooses it")
+        check_share(text_weight=text_weight)
         self.log_scale = log_scale(temperature).requires_grad_(learn_temperature)
         self.text_weight = text_weight
         self.same_text, self.same_patient, self.tile = same_text, same_patient, tile

@@ -10,6 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from asclip.errors import ModelError
+from asclip.pretrain.scale import check_count
+
+
+def check_heads(width: int, heads: int) -> None:
+    """ModelError unless a width can be divided among that many heads of attention."""
+    check_count(heads=heads)
+    if width % heads:
+        raise ModelError(
+            f"the width must be a multiple of the {heads} heads, got {width}; change one"
+        )
+
 
 def _weights(logits: Tensor, query: Tensor, valid: Tensor | None) -> Tensor:
     """The attention [B, heads, Q, N] of dot products with tokens, of which some are `valid`."""
@@ -26,6 +38,7 @@ class Layer(nn.Module):
 
     def __init__(self, width: int, heads: int, hidden: int, *, self_attention: bool) -> None:
         super().__init__()
+        check_heads(width, heads)
         self.heads = heads
         self.own = nn.Linear(width, 3 * width) if self_attention else None
         self.own_out = nn.Linear(width, width) if self_attention else None
@@ -93,6 +106,7 @@ class Decoder(nn.Module):
         self_attention: bool = True,
     ) -> None:
         super().__init__()
+        check_count(layers=layers)
         self.self_attention = self_attention
         self.layers = nn.ModuleList(
             Layer(width, heads, hidden, self_attention=self_attention) for _ in range(layers)

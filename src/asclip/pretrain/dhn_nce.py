@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale
 from asclip.pretrain.terms import Relation, owners, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -83,10 +83,12 @@ class DhnNce(Scaled):
         super().__init__()
         if variant not in ("paper", "official"):
             raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
-        if min(hardness, text_hardness or 0.0, positive_share) < 0:
-            raise ModelError("hardness and positive_share must not be negative; give 0 or more")
+        text_hardness = hardness if text_hardness is None else text_hardness
+        check_not_negative(
+            hardness=hardness, text_hardness=text_hardness, positive_share=positive_share
+        )
         self.log_scale = log_scale(temperature).requires_grad_(False)
-        self.hardness = (hardness, hardness if text_hardness is None else text_hardness)
+        self.hardness = (hardness, text_hardness)
         self.positive_share, self.variant = positive_share, variant
         self.same_text, self.same_patient = same_text, same_patient
         self.needs = frozenset(

@@ -16,7 +16,9 @@ up to a limit. The gradient is written by hand:
     dcos/da = s / |c| - (w . c) G a / |c|^3,   dcos/dG = - (w . c) a a^T / (2 |c|^3)
 
 and sum_n a_n dcos/da_n = 0, since the length of c does not matter to a cosine: the softmax over
-regions passes a_n dcos/da_n on as it is.
+regions passes a_n dcos/da_n on as it is. A word whose context is shorter than 1e-4, as where an
+image's regions are all 0, has no direction: its cosine is w . c / 1e-4, and no gradient comes from
+it (it would be that of a division by almost nothing).
 
 Benchmark: benchmarks/local.py.
 """
@@ -35,6 +37,7 @@ from torch.autograd.function import once_differentiable
 ROOM = 2**20  # numbers in one array [images, words, regions], 4 MB
 KEPT = 2**25  # numbers of scores that are kept for the way back, 128 MB; others are computed again
 SHORTEST = 1e-6  # a shorter vector is divided by this
+NO_LENGTH = 1e-4  # a shorter context too, and has no gradient
 
 
 class _Way(NamedTuple):
@@ -137,7 +140,7 @@ class _LocalSimilarity(torch.autograd.Function):
                 length[i, t] = torch.bmm(a, gram, out=spare).mul_(a).sum(-1)
                 if free >= 0:
                     kept[i.start, t.start] = z
-        length = length.clamp_(min=1e-8).sqrt_()
+        length = length.clamp_(min=0.0).sqrt_().clamp_(min=NO_LENGTH)
         cosine = way.emphasis * dot / length
         top = _over_texts(cosine, way, "max")
         p = (cosine - top[:, way.text]).exp_()
@@ -163,6 +166,7 @@ def _way_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
     regions, w, long, dot, length, p = ctx.saved_tensors
     way: _Way = ctx.way
     share = gradient[:, way.text] * p
+    share = share.masked_fill_(length <= NO_LENGTH, 0.0)
     direct, through = share / length, share * dot / length**3
     to_regions, dw = torch.empty_like(regions), torch.zeros_like(w)
     sharp, arrays = way.sharpness * w, _Arrays(w)

@@ -36,6 +36,37 @@ def check_positive(**given: float) -> None:
             )
 
 
+def check_not_negative(**given: float) -> None:
+    """ModelError unless each of these, such as a weight, is 0 or a positive number.
+
+    >>> check_not_negative(local_weight=0.0)
+    """
+    for name, value in given.items():
+        if not 0 <= value < math.inf:
+            raise ModelError(f"{name} must not be negative, got {value}; give 0 or a finite number")
+
+
+def check_share(**given: float) -> None:
+    """ModelError unless each of these is from 0 to 1."""
+    for name, value in given.items():
+        if not 0 <= value <= 1:
+            raise ModelError(f"{name} must be from 0 to 1, got {value}")
+
+
+def check_count(**given: int) -> None:
+    """ModelError unless each of these is at least 1."""
+    for name, value in given.items():
+        if value < 1:
+            raise ModelError(f"{name} must be at least 1, got {value}")
+
+
+def check_cosine(**given: float) -> None:
+    """ModelError unless each of these can bound a cosine from below; above 1 nothing reaches it."""
+    for name, value in given.items():
+        if not value >= -1:
+            raise ModelError(f"{name} must be -1 or more, for it bounds a cosine; got {value}")
+
+
 def log_scale(temperature: float) -> nn.Parameter:
     """A learnable log of 1 / temperature (CLIP's `logit_scale`).
 

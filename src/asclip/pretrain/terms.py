@@ -1,7 +1,8 @@
 """Arithmetic that several objectives share: relations between studies and texts, and contrast.
 
 Shapes: B images (one per study), M texts (M = B with one text per study; more when a study gives
-several sentences), N patches, T tokens, D width. Everything here is float32.
+several sentences), N patches, T tokens, D width. Everything here is float32, outside
+autocast.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from asclip.errors import ModelError, nearest
 from asclip.types import Encoded, Facts
 
 RELATIONS = ("positive", "neutral", "negative")
+ROUNDING = 1e-5  # below a threshold still counts: equal vectors' cosine may be 0.99999994
 
 
 class Relation(NamedTuple):
@@ -212,6 +214,16 @@ def word_error(logits: Tensor, words: Tensor, weight: Tensor) -> Tensor:
     """Mean cross-entropy of logits [B, T, V], weighted [B, T]; 0 if nothing weighs."""
     each = F.cross_entropy(logits.transpose(1, 2), words, reduction="none")
     return (each * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def reach(valid: Tensor) -> int:
+    """How many places [m, T] hold all that is valid, wherever padding stands; at least 1.
+
+    >>> reach(torch.tensor([[False, True, False]])), reach(torch.tensor([[False, False]]))
+    (2, 1)
+    """
+    places = valid.any(0).nonzero()
+    return int(places[-1]) + 1 if len(places) else 1
 
 
 def some_visible(holes: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from asclip.data.further import Further, prior_studies, second_texts
 from asclip.data.mining import mine
 from asclip.data.progress import Track, silent
 from asclip.data.texts import Pieces, pieces
+from asclip.errors import DataError
 from asclip.recipes.options import FROM_DATA, parameters, recipe
 from asclip.recipes.parts import normalisation, tokenizer_of, towers_of
 from asclip.towers.frozen import cache_features
@@ -55,10 +56,15 @@ def assemble(
     reads_text = any(need.startswith(("text.", "second.", "gapped.")) for need in needs)
     parts = {"train": dataset.split("train"), "val": dataset.split("val")}
     texts = {side: _pieces(part, needs) for side, part in parts.items()}
+    # What the recipe mines of its own accord may find nothing.
+    asked = set(settings.ways) - set(replace(settings, mining=parameters(name)["mining"][1]).ways)
     if settings.ways and reads_text:
-        asked = settings.mining != parameters(name)["mining"][1]  # not the recipe's own default
         texts["train"] = mine(
-            texts["train"], parts["train"], settings.ways, seed=settings.seed, required=asked
+            texts["train"],
+            parts["train"],
+            settings.ways,
+            seed=settings.seed,
+            required=bool(asked),
         )
     knowledge = Knowledge.learn(
         parts["train"], texts["train"], needs, source=settings.facts, own=settings.knowledge
@@ -101,6 +107,13 @@ def assemble(
             normalise=(mean, std),
             share=world(),
             further=_further(knowledge, part, texts[side], settings, model),
+        )
+    if idle := [way for way in made["train"].idle() if way in asked]:
+        raise DataError(
+            f"mining ({', '.join(idle)}) must change or add a text that a batch may bring, and "
+            f"with texts={settings.texts!r} it does not: prompts and acquisition add sentences, "
+            "shuffle changes texts of several; give other texts (mixed brings both), or leave it "
+            "out"
         )
     whole = {"recipe": name, **own}
     run = Run(
@@ -193,9 +206,8 @@ def size(run: Run) -> str:
         f"{len(batches.rows):,} training studies, {run.steps:,} steps of {batches.size}, "
         f"{count / 1e6:.1f} million weights"
     )
-    mined = not isinstance(batches, Batches) or batches.pieces.made or batches.pieces.variants
-    if s.ways and not mined:
-        text += f", no text to mine ({s.mining})"
+    if isinstance(batches, Batches) and (idle := batches.idle()):
+        text += f", no text to mine ({', '.join(idle)})"
     if s.keep == "best" and run.validation is None:
         text += ", no studies to validate on: the last weights are kept, not the best"
     if isinstance(batches, Batches):

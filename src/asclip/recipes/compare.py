@@ -12,7 +12,8 @@ each is compared with plain CLIP on the same texts, which is run, too: what diff
 All get the same arithmetic (`by="compute"`): a method whose step costs twice the baseline's,
 counted in floating-point operations of the first batch, takes half as many. `by="steps"` gives all
 the same steps. Run again, it goes on: a run with a record is not done again unless it failed, and
-further methods and challenges join the table.
+further methods and challenges join the table. A run of a version in which the recipe had other
+parameters stays out of it. Other settings for all need another OUT.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ from asclip.errors import AsclipError, DataError
 from asclip.files.preprocessing import Preprocessing
 from asclip.metrics.bootstrap import percentile_interval
 from asclip.phantom import challenges
-from asclip.recipes.equal import BASELINE, BY, EQUAL, baseline, elsewhere, settings, whole
+from asclip.recipes.equal import BASELINE, BY, EQUAL, baseline, differing, settings, whole
 from asclip.recipes.evaluation import Encodings
 from asclip.recipes.options import parameters
-from asclip.recipes.paired import folder_of, rows
+from asclip.recipes.paired import as_name, folder_of, rows
 from asclip.recipes.pretraining import load, operations, pretrain
 from asclip.tasks.measures import measure
 
@@ -72,7 +73,9 @@ def compare(
     `jobs` runs are made at a time, each with its share of the processors.
 
     Raises:
-        DataError: a challenge or a method that is not known, or a baseline that cannot run.
+        DataError: a challenge or a method that is not known, runs of other settings in `out`, a
+            damaged hospital, or a baseline that cannot run.
+        ModelError: a recipe that is not known, or a value of the wrong type.
     """
     if by not in BY:
         raise DataError(f"methods must have equal {' or '.join(BY)}; got {by!r}")
@@ -81,6 +84,7 @@ def compare(
     wanted = list(dict.fromkeys([BASELINE, *(baseline(m, common) for m in methods), *methods]))
     for name in names:
         challenges.describe(name)
+    _claim(out, common, say)
     tasks = []
     for name in names:
         for seed in seeds:
@@ -121,10 +125,38 @@ def _begin(threads: int) -> None:
     keep_freed_memory()
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; nothing where it is not there or damaged, as after a full disk."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _claim(out: Path, common: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Refuse a folder whose runs have other settings, since the new ones would replace them."""
+    for path in sorted(out.glob("runs/*/*/*/record.json")):
+        record = _read(path)
+        if not record:
+            say(f"{path} is damaged: its run counts as not made, and is made again if asked for")
+        elif "measures" in record and record["common"] != common:
+            there = record["common"]
+            keys = [k for k in there | common if there.get(k) != common.get(k)]
+            told = ", ".join(f"{k} {there.get(k)} and not {common.get(k)}" for k in keys)
+            raise DataError(f"{out} holds runs of other settings ({told}); choose another --out")
+
+
 def _hospital(out: Path, name: str, seed: int, studies: int, size: int) -> Path:
     """The challenge on disk, ingested; its folder."""
     folder = _place(out, name, seed)
-    table = challenges.write(name, folder, studies, seed, size)
+    try:
+        table = challenges.write(name, folder, studies, seed, size)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise DataError(
+            f"{folder} must hold a challenge, and its settings.json is damaged; delete the folder: "
+            "it is made again"
+        ) from None
     how = Preprocessing(size=(size, size), mean=(0.5,), std=(0.25,))
     ingest(Table(table, name=name), folder / "data", how, seed=seed)
     return folder
@@ -134,15 +166,20 @@ def _place(out: Path, name: str, seed: int) -> Path:
     return out / "hospitals" / f"{name}-{seed}"
 
 
-def _given(out: Path, common: dict[str, Any], first: int, task: Task) -> tuple[str, dict[str, Any]]:
-    """The recipe of a run and all that it is given, steps included."""
+def _told(out: Path, common: dict[str, Any], task: Task) -> tuple[str, dict[str, Any]]:
+    """The recipe of a run and what the method and the challenge give it, with the common steps."""
     name, method, seed = task
     recipe, given = settings(method, common, seed)
-    place = _place(out, name, seed)
-    known = place / "knowledge.json"
+    known = _place(out, name, seed) / "knowledge.json"
     given |= {"knowledge": str(known)} if known.exists() and "knowledge" not in given else {}
-    told = json.loads((place / "challenge.json").read_text()).get("given", {})
-    given |= {k: v for k, v in told.items() if k in parameters(recipe) and k not in given}
+    told = challenges.describe(name)["given"]
+    return recipe, {k: v for k, v in told.items() if k in parameters(recipe)} | given
+
+
+def _given(out: Path, common: dict[str, Any], first: int, task: Task) -> tuple[str, dict[str, Any]]:
+    """The recipe of a run and all that it is given, its own steps included."""
+    name, method, _ = task
+    recipe, given = _told(out, common, task)
     if common["equal"] == "compute" and method != BASELINE and "steps=" not in method:
         share = _cost(out, common, (name, BASELINE, first)) / _cost(
             out, common, (name, method, first)
@@ -154,18 +191,14 @@ def _given(out: Path, common: dict[str, Any], first: int, task: Task) -> tuple[s
 def _cost(out: Path, common: dict[str, Any], task: Task) -> float:
     """Operations of a step; counted once, on the hospital of the first seed."""
     name, method, seed = task
-    path = out / "operations" / name / f"{method.replace(':', '-').replace('=', '-')}.json"
-    recipe, given = settings(method, common, seed)
-    if path.exists():
-        known = json.loads(path.read_text())
-        if known["given"] == given:
-            return known["operations"]
-    folder = _place(out, name, seed)
-    extra = folder / "knowledge.json"
-    more = {"knowledge": str(extra)} if extra.exists() and "knowledge" not in given else {}
-    found = operations(folder / "data", recipe, given | more)
+    path = out / "operations" / name / f"{as_name(method)}.json"
+    recipe, given = _told(out, common, task)
+    own, known = whole(recipe, given), _read(path)
+    if known.get("whole") == own:
+        return known["operations"]
+    found = operations(_place(out, name, seed) / "data", recipe, given)
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write(path, (json.dumps({"given": given, "operations": found}) + "\n").encode())
+    atomic.write(path, (json.dumps({"whole": own, "operations": found}) + "\n").encode())
     return found
 
 
@@ -177,12 +210,13 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
     record: dict[str, Any] = {"challenge": name, "method": method, "seed": seed, "common": common}
     try:
         recipe, given = _given(out, common, first, task)
-        about = json.loads((place / "challenge.json").read_text())
+        about = _read(place / "challenge.json")
+        if "measures" not in about:
+            raise DataError(f"{place} must hold a challenge, and its challenge.json is damaged")
         record |= {"given": given, "asked": about["measures"], "whole": whole(recipe, given)}
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = _read(path)
         same = known.get("common") == common and "error" not in known
-        same = same and elsewhere(known["given"]) == elsewhere(given)
-        same = same and known.get("whole", record["whole"]) == record["whole"]
+        same = same and not differing(recipe, known, given)
         if same and known.get("asked") == record["asked"]:
             return known
         if same and (folder / "model.safetensors").exists():
@@ -190,7 +224,7 @@ def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str,
             if "whole" not in known:  # trained with the defaults of another version, maybe
                 del record["whole"]
         else:
-            if known:  # of other settings, or failed: what stopped it may be gone
+            if path.exists():  # of other settings, damaged or failed: what stopped it may be gone
                 shutil.rmtree(folder)
             began = time.perf_counter()
             pretrain(place / "data", recipe, folder, given)
@@ -239,13 +273,14 @@ def _table(
     A method stands in it with as many seeds that its baseline has, too, as were asked for, or
     `ENOUGH`.
     """
-    records = [json.loads(path.read_text()) for path in sorted(out.glob("runs/*/*/*/record.json"))]
+    paths = sorted(out.glob("runs/*/*/*/record.json"))
     found = {name: _about(out, name, seeds[0], say) for name in challenges.NAMES}
     about = {name: one for name, one in found.items() if one}
     records = [
         r
-        for r in records
-        if r["common"] == common
+        for path, r in zip(paths, map(_read, paths), strict=True)
+        if r.get("common") == common
+        and path.parent == folder_of(out, r["challenge"], r["method"], r["seed"])
         and r["challenge"] in about
         and ("error" in r or r.get("asked") == about[r["challenge"]]["measures"])
     ]
@@ -256,12 +291,13 @@ def _table(
             against[method] = "" if method == BASELINE else baseline(method, common)
         except AsclipError as error:  # of another version
             say(f"left out of the table, its runs stay: {error}")
+    records = _of_today(out, common, [r for r in records if r["method"] in against], say)
     done: dict[str, dict[str, tuple[str, list[int]]]] = {}
     for name in about:
         have = {m: set[int]() for m in against}
         for record in records:
             failed = record["method"] == BASELINE and "error" in record
-            if record["challenge"] == name and record["method"] in have and not failed:
+            if record["challenge"] == name and not failed:
                 have[record["method"]].add(record["seed"])
         shared = {m: sorted(some & have.get(against[m], some)) for m, some in have.items()}
         least = min(len(seeds), ENOUGH)
@@ -280,13 +316,41 @@ def _table(
     }
 
 
+def _of_today(
+    out: Path,
+    common: dict[str, Any],
+    records: Sequence[dict[str, Any]],
+    say: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Those whose recipe has the same parameters now; seeds of two versions make no mean.
+
+    Whose steps differ are of one version: they are counted on the hospital of the first seed.
+    """
+    kept, left = [], dict[str, list[set[str]]]()
+    for one in records:
+        recipe, given = _told(out, common, (one["challenge"], one["method"], one["seed"]))
+        # What could not even be begun has no parameters.
+        other = differing(recipe, one, given) if "given" in one else set[str]()
+        if other := other - {"seed", "knowledge", "steps"}:
+            left.setdefault(one["method"], []).append(other)
+        else:
+            kept.append(one)
+    for method, names in left.items():
+        say(
+            f"left out of the table: {len(names)} runs of {method} with another "
+            f"{', '.join(sorted(set().union(*names)))} than now; ask for it to run them again"
+        )
+    return kept
+
+
 def _about(out: Path, name: str, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
     """What is asked in a challenge now; nothing where it has no hospital in `out`."""
     paths = [_place(out, name, seed) / "challenge.json"]
     paths += sorted(out.glob(f"hospitals/{name}-*/challenge.json"))
-    about = next((json.loads(path.read_text()) for path in paths if path.exists()), {})
+    paths = [path for path in paths if path.exists()]
+    about = next(filter(None, map(_read, paths)), {})
     keys = ("question", "family", "measures", "ceiling", "chance", "counting", "notes", "counts")
-    if about and not about.keys() >= set(keys):
-        say(f"{name} is of an earlier version and stays out of the table; --challenges {name}")
-        return {}
-    return {key: about[key] for key in keys if about}
+    if paths and not about.keys() >= set(keys):
+        why = "of an earlier version" if about else "damaged"
+        say(f"{name} is {why} and stays out of the table; --challenges {name}")
+    return {key: about[key] for key in keys} if about.keys() >= set(keys) else {}

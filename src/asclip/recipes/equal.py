@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from asclip.errors import DataError, nearest
-from asclip.recipes.options import choose, parameters
+from asclip.errors import AsclipError, DataError, nearest
+from asclip.recipes.options import choose, parameters, typed
 
 EQUAL: dict[str, Any] = {
     "image_tower": "micro",
@@ -59,19 +59,19 @@ def settings(method: str, common: dict[str, Any], seed: int) -> tuple[str, dict[
 
     Raises:
         DataError: the recipe cannot be compared, or has no such parameter.
+        ModelError: there is no such recipe, or a value is of the wrong type.
     """
     recipe, _, changed = method.partition(":")
     if recipe in LEFT_OUT:
         raise DataError(f"{recipe} cannot be compared: it {LEFT_OUT[recipe]}")
-    own: dict[str, Any] = {}
-    for part in changed.split(","):
-        key, _, value = part.partition("=")
-        own |= {key: value} if key else {}
-    known = parameters(recipe)
-    for key in own:
-        if key.replace("-", "_") not in known:
-            hint = nearest(key, list(known))
-            raise DataError(f"{method}: recipe {recipe} has no parameter {key!r}; {hint}")
+    own, known = dict[str, Any](), parameters(recipe)
+    for part in filter(None, changed.split(",")):
+        name, _, value = part.partition("=")
+        key = name.replace("-", "_")
+        if key not in known:
+            hint = nearest(name, list(known))
+            raise DataError(f"{method}: recipe {recipe} has no parameter {name!r}; {hint}")
+        own[key] = typed(key, value, known[key][0])
     given = {key: value for key, value in common.items() if key in known}
     return recipe, given | {"seed": seed} | own
 
@@ -80,6 +80,22 @@ def whole(recipe: str, given: dict[str, Any]) -> dict[str, Any]:
     """All parameters of a run as JSON has them: another version may have other defaults."""
     common, own = choose(recipe, elsewhere(given))
     return json.loads(json.dumps({**own, **asdict(common)}))
+
+
+def differing(recipe: str, record: dict[str, Any], given: dict[str, Any]) -> set[str]:
+    """Parameters in which a run that is on record is not one with what is given now.
+
+    A parameter that the record does not have, since it is newer, was at today's default; a record
+    of before all parameters were kept has those that were given.
+    """
+    try:
+        now = whole(recipe, given)
+        then = record["whole"] if "whole" in record else whole(recipe, record["given"])
+    except AsclipError:  # a parameter or a value that there is no more
+        return set(record["given"])
+    if now.keys() - then.keys():
+        then = whole(recipe, {}) | then
+    return {key for key in now.keys() | then.keys() if now.get(key) != then.get(key)}
 
 
 def elsewhere(given: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,7 +18,7 @@ FAMILIES = (methods, multiscale, masked, data_efficient, knowledge, frontier, fa
 RECIPES = {name: make for family in FAMILIES for name, make in family.RECIPES.items()}
 OWN = {key: text for family in reversed(FAMILIES) for key, text in family.OWN.items()}
 FROM_DATA = ("regions", "grid", "pixels", "vocabulary", "count", "findings")
-"""Parameters that the towers and the data decide; they are recorded, and cannot be given."""
+"""Parameters that the towers and the data decide; they are recorded, and cannot be asked for."""
 
 
 def recipe(name: str) -> Callable[..., Any]:
@@ -52,13 +53,16 @@ def about() -> dict[str, str]:
     return {key: " ".join(text.split()) for key, text in found} | OWN
 
 
-def choose(name: str, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+def choose(
+    name: str, given: Mapping[str, Any], *, asked: bool = False
+) -> tuple[Settings, dict[str, Any]]:
     """The settings of a recipe with what was given in place of its defaults, and its own part.
 
     The precision "auto" becomes this machine's.
 
     Values may be text, as from a command line; dashes in names are underscores. Unknown names and
-    values of the wrong type are a `ModelError`.
+    values of the wrong type are a `ModelError`, and so is one of `FROM_DATA` if a user `asked` for
+    it: a recorded run has them, a new one would not do as it was told.
     """
     known = parameters(name)
     common, own = {}, {key: default for key, (_, default) in known.items()}
@@ -67,6 +71,8 @@ def choose(name: str, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any
         if key not in known:
             hint = nearest(key, list(known))
             raise ModelError(f"recipe {name!r} has no parameter {key!r}; {hint}")
+        if asked and key in FROM_DATA:
+            raise ModelError(f"{key} cannot be given: towers and data decide it; leave it out")
         own[key] = typed(key, value, known[key][0])
     for key in Settings.types():
         common[key] = own.pop(key)
@@ -88,6 +94,9 @@ def typed(key: str, value: Any, kind: type) -> Any:
             return False
         raise ModelError(f"{key} must be true or false; got {value!r}")
     try:
-        return kind(value)
-    except (TypeError, ValueError):
+        found = kind(value)
+    except (TypeError, ValueError, OverflowError):
         raise ModelError(f"{key} must be {kind.__name__}; got {value!r}") from None
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ModelError(f"{key} must be a finite number; got {value}")
+    return found

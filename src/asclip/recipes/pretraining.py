@@ -66,7 +66,7 @@ def pretrain(
     memory, and now and then the loss, the studies per second and the share spent waiting for data.
     """
     data, out = Path(data), Path(out)
-    settings, own = choose(name, given or {})
+    settings, own = choose(name, given or {}, asked=True)
     source = _open(data, name, settings)
     rank, _ = join()
     if out.exists() and not out.is_dir():
@@ -162,7 +162,7 @@ def _assembled(
     data: Path, name: str, given: Mapping[str, Any] | None, progress: Track
 ) -> Iterator[Run]:
     """A run at its start, whose folder is gone afterwards."""
-    settings, own = choose(name, given or {})
+    settings, own = choose(name, given or {}, asked=True)
     source = _open(data, name, settings)
     if isinstance(source, ConceptPairs):
         raise ModelError(f"a step of {name} has no image tower to be timed; profile another recipe")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -22,6 +22,11 @@ from asclip.train.loop import _finish, _step
 from asclip.train.optim import Average, adamw, rate
 from asclip.train.run import Run
 from asclip.types import Batch
+
+if TYPE_CHECKING:
+    from torch.utils.flop_counter import FlopCounterMode
+
+Size = tuple[int, ...]
 
 PARTS: tuple[str, ...] = (
     "data",
@@ -194,16 +199,48 @@ def profile(run: Run, *, steps: int = STEPS, warmup: int = WARMUP) -> Profile:
 def operations(run: Run) -> float:
     """Floating-point operations of matrix products and convolutions in one step, back and forth.
 
-    Of the first batch; other batches differ by the lengths of their texts. What is computed element
-    by element is not counted.
+    Of the first batch, as often as a step has batches; others differ by the lengths of their texts.
+    What is computed element by element is not counted.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
     run.model.train()
     run.objective.train()
-    with FlopCounterMode(display=False) as counter:
+    with counted() as counter:
         _step(run, run.batches.at(0), 0, 0)
-    return float(counter.get_total_flops())
+    return float(counter.get_total_flops()) * run.settings.accumulate
+
+
+def counted() -> FlopCounterMode:
+    """PyTorch's counter, which knows neither products in place nor a processor's attention."""
+    from torch.utils.flop_counter import (
+        FlopCounterMode,
+        bmm_flop,
+        mm_flop,
+        sdpa_backward_flop_count,
+        sdpa_flop_count,
+    )
+
+    def product(_: Size, a: Size, b: Size, **more: Any) -> int:
+        return mm_flop(a, b)
+
+    def products(_: Size, a: Size, b: Size, **more: Any) -> int:
+        return bmm_flop(a, b)
+
+    def attention(q: Size, k: Size, v: Size, *_: Any, **more: Any) -> int:
+        return sdpa_flop_count(q, k, v)
+
+    def backward(gradient: Size, q: Size, k: Size, v: Size, *_: Any, **more: Any) -> int:
+        return sdpa_backward_flop_count(gradient, q, k, v)
+
+    aten = torch.ops.aten
+    return FlopCounterMode(
+        display=False,
+        custom_mapping={
+            aten.addmm_: product,
+            aten.baddbmm_: products,
+            aten._scaled_dot_product_flash_attention_for_cpu: attention,
+            aten._scaled_dot_product_flash_attention_for_cpu_backward: backward,
+        },
+    )
 
 
 def _timed(make: Callable[[int], Batch], seconds: list[float]) -> Callable[[int], Batch]:

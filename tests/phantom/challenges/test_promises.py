@@ -127,6 +127,15 @@ def test_composition_leaves_combinations_out(all_cases: dict[str, list[Case]]) -
         others = set(seen["train"])
         assert any(c[0] == kind for c in others)
         assert any(c[1:] == (side, zone) for c in others)
+    test = part(all_cases["composition"], "test")
+    asked = [m for m in composition.CHALLENGE.measures if m.primary]
+    assert len(asked) == len(left_out)
+    for one in asked:  # the place is the same in all that are asked: it tells nothing
+        meant = one.meant(test)
+        assert len({c.meta["truth:place"] for c in meant}) == 1
+        kinds = Counter(c.value(one.columns[0]) for c in meant)
+        assert set(kinds) == {"0", "1"}
+        assert min(kinds.values()) >= 3
 
 
 def test_hyperedges_tell_a_part(all_cases: dict[str, list[Case]]) -> None:
@@ -134,7 +143,7 @@ def test_hyperedges_tell_a_part(all_cases: dict[str, list[Case]]) -> None:
     assert set(per_patient.values()) <= {2, 3}
     silent = []
     for case in all_cases["hyperedges"]:
-        told = set(str(case.meta["mentioned"]).split(";")) - {""}
+        told = set(str(case.meta["truth:mentioned"]).split(";")) - {""}
         present = {f.name for f in case.visit.findings}
         assert told <= present
         assert len(told) <= 2
@@ -154,7 +163,7 @@ def test_metadata_rises_with_severity_and_is_missing(all_cases: dict[str, list[C
     ]
     bnp = np.log([float(str(c.meta["bnp"])) for c in known])
     assert np.corrcoef(grade, bnp)[0, 1] > 0.7
-    told = [f.name in str(c.meta["mentioned"]) for c in cases for f in c.visit.findings]
+    told = [f.name in str(c.meta["truth:mentioned"]) for c in cases for f in c.visit.findings]
     assert np.mean(told) == pytest.approx(0.5, abs=0.06)
 
 

@@ -11,7 +11,8 @@ from asclip.types import Encoded, Facts, Pair
 
 NAN = float("nan")
 OWNER, TEXT, PATIENT = [0, 0, 1, 2, 3, 3, 4], [10, 11, 12, 10, 13, 14, 15], [7, 8, 7, 9, 5]
-FINDINGS = [[1, 0, 1], [1, 0, NAN], [0, 0, NAN], [0, NAN, 0], [NAN, NAN, NAN]]
+FINDINGS = [[1, 0, 1], [1, 0, NAN], [0, 0, NAN], [NAN, NAN, NAN], [NAN, NAN, NAN]]
+NORMAL = [False, False, False, True, False]
 
 
 def setting() -> tuple[torch.Tensor, torch.Tensor, Facts]:
@@ -25,6 +26,7 @@ def setting() -> tuple[torch.Tensor, torch.Tensor, Facts]:
         "owner": torch.tensor(OWNER),
         "text": torch.tensor(TEXT),
         "findings": torch.tensor(FINDINGS),
+        "normal": torch.tensor(NORMAL),
         "report": F.normalize(torch.randn(5, 3, generator=g), dim=1),
         "meaning": meaning,
     }
@@ -35,9 +37,9 @@ def study_likeness(facts: Facts, by: str, i: int, j: int) -> float:
     if by == "report":
         return float(facts.targets["report"][i] @ facts.targets["report"][j])
     sets = []
-    for truth in (FINDINGS[i], FINDINGS[j]):
+    for truth, normal in ((FINDINGS[i], NORMAL[i]), (FINDINGS[j], NORMAL[j])):
         here = {f for f in range(3) if truth[f] == 1}
-        sets.append(here or ({"normal"} if 0 in truth else set()))
+        sets.append(here or ({"normal"} if normal or 0 in truth else set()))
     size = (len(sets[0]) * len(sets[1])) ** 0.5
     return len(sets[0] & sets[1]) / size if size else 0.0
 
@@ -102,7 +104,8 @@ def test_triage_pair_by_pair(by: str, positives: str, same_text: str, same_patie
 
 def one_text_each(facts: Facts, **more: torch.Tensor) -> Facts:
     rows = torch.arange(5)
-    return Facts(facts.patient, targets={"study": rows, "owner": rows, "text": rows, **more})
+    targets = {"study": rows, "owner": rows, "text": rows, "normal": rows < 0}
+    return Facts(facts.patient, targets={**targets, **more})
 
 
 def test_nothing_neutral_and_no_further_positive_is_clip() -> None:
@@ -137,6 +140,22 @@ def test_all_normal_and_encoded_alike_has_nothing_left_to_learn() -> None:
     for positives in ("any", "each"):
         loss = Sat(positives=positives)(Pair(Encoded(u), Encoded(torch.ones(5, 6))), facts).total
         assert torch.autograd.grad(loss, u)[0].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("by", ["findings", "report", "meaning"])
+def test_thresholds_of_1_find_identical_studies(by: str) -> None:
+    """In float32 the cosine of a vector with its copy is often 0.99999994."""
+    g, rows = torch.Generator().manual_seed(0), torch.arange(128)
+    findings = torch.zeros(64, 14)
+    for row in findings:
+        row[torch.randperm(14, generator=g)[: 1 + int(torch.randint(0, 6, (1,), generator=g))]] = 1
+    vectors = findings if by == "findings" else torch.randn(64, 14, generator=g)
+    vectors = vectors.repeat(2, 1)
+    targets = {"study": rows, "owner": rows, "text": rows, "normal": rows < 0, by: vectors}
+    pairs = Sat(by=by, alike=1.0, near=1.0).triage(Facts(rows, targets=targets), 128)
+    same = (vectors[:, None] == vectors[None]).all(2)
+    assert same.sum() >= 256
+    assert torch.equal(pairs.positive, same)
 
 
 def test_one_study() -> None:

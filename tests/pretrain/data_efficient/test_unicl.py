@@ -15,7 +15,10 @@ OWNER, TEXT, PATIENT = (
     [10, 11, 12, 10, 13, 14, 15, 16],
     [7, 8, 7, 9, 5, 9],
 )
-FINDINGS = [[1, 0, 1], [1, 0, 1], [1, 0, NAN], [0, 0, NAN], [0, 0, NAN], [NAN, NAN, NAN]]
+FINDINGS = [
+    [1, 0, 1], [1, 0, 1], [1, 0, NAN], [0, 0, NAN], [NAN, NAN, NAN], [NAN, NAN, NAN]
+]  # fmt: skip
+NORMAL = [False, False, False, True, True, True]
 
 
 def setting() -> tuple[torch.Tensor, torch.Tensor, Facts]:
@@ -28,13 +31,14 @@ def setting() -> tuple[torch.Tensor, torch.Tensor, Facts]:
         "owner": torch.tensor(OWNER),
         "text": torch.tensor(TEXT),
         "findings": torch.tensor(FINDINGS),
+        "normal": torch.tensor(NORMAL),
     }
     return u, v.requires_grad_(), Facts(torch.tensor(PATIENT), targets=targets)
 
 
 def alike(i: int, j: int, match: str) -> float:
     a, b = FINDINGS[i], FINDINGS[j]
-    if all(x != x for x in a) or all(x != x for x in b):
+    if not all(NORMAL[k] or any(x == x for x in FINDINGS[k]) for k in (i, j)):
         return 0.0
     if match == "vector":
         return float(all(x == y or (x != x and y != y) for x, y in zip(a, b, strict=True)))
@@ -81,7 +85,8 @@ def test_weights_pair_by_pair(match: str, same_text: str, same_patient: str) -> 
 @pytest.mark.parametrize("match", ["vector", "category"])
 def test_nothing_known_is_clip(match: str) -> None:
     u, v, facts = setting()
-    unknown = Facts(facts.patient, targets={**facts.targets, "findings": torch.full((6, 3), NAN)})
+    nothing = {"findings": torch.full((6, 3), NAN), "normal": torch.zeros(6, dtype=torch.bool)}
+    unknown = Facts(facts.patient, targets={**facts.targets, **nothing})
     pair = Pair(Encoded(u), Encoded(v))
     torch.testing.assert_close(UniCl(match=match)(pair, unknown).total, Clip()(pair, unknown).total)
 

@@ -109,6 +109,32 @@ def test_no_metadata_is_clip(fusion: bool, studies: int) -> None:
     assert all(torch.isfinite(g).all() for g in torch.autograd.grad(loss.total, leaves))
 
 
+@pytest.mark.parametrize("same_patient", ["positive", "neutral", "negative"])
+def test_other_studies_of_a_patient_are_what_was_said(same_patient: str) -> None:
+    pair, facts, (u, _) = sample(META)
+    patient = [7, 7, 8, 7, 9, 8]  # 0 and 1 have other metadata, 3 has none; 2 and 5 differ too
+    objective = build(same_patient=same_patient, temperature=0.5)
+    found = objective(pair, Facts(torch.tensor(patient), targets=facts.targets)).parts["contrast"]
+    z = [F.normalize(slow_vector(objective, row), dim=0) for row in META]
+    x, known, twins = F.normalize(u, dim=1), [0, 1, 2, 4, 5], {(0, 2), (2, 0)}
+    total = torch.zeros(())
+    for turned in (False, True):
+        for i in known:
+            kept, true = [], []
+            for j in known:
+                logit = 2 * (x[j] @ z[i] if turned else x[i] @ z[j])
+                positive = i == j or (i, j) in twins
+                if not positive and patient[i] == patient[j]:
+                    positive = same_patient == "positive"
+                    if same_patient == "neutral":
+                        continue
+                kept.append(logit)
+                true += [logit] if positive else []
+            each = torch.logsumexp(torch.stack(kept), 0) - sum(true) / len(true)
+            total = total + each / len(known) / 2
+    torch.testing.assert_close(found, total.detach(), atol=1e-5, rtol=1e-5)
+
+
 def test_the_unknown_study_is_not_pushed() -> None:
     pair, facts, leaves = sample(META)
     whole = build(contrast_weight=1.0)(pair, facts).total - Clip()(pair, facts).total

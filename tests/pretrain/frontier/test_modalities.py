@@ -48,7 +48,8 @@ def slow(x: dict[str, torch.Tensor], a: str, b: str, same_patient: str) -> torch
         for u, i in rows[one]:
             kept, true = [], []
             for v, j in rows[two]:
-                neutral = same_patient == "neutral" and PATIENT[i] == PATIENT[j] and i != j
+                spared = same_patient == "neutral" or "prior" in (a, b)  # i may be j's prior
+                neutral = spared and PATIENT[i] == PATIENT[j] and i != j
                 if not neutral:
                     kept.append(2 * u @ v)
                 if i == j:
@@ -100,6 +101,21 @@ def test_nobody_with_more_is_clip(streams: tuple[tuple[str, str], ...]) -> None:
     torch.testing.assert_close(loss, Clip()(pair, facts).total)
     grads = torch.autograd.grad(loss, list(x.values()), allow_unused=True)
     assert all(g is None or torch.isfinite(g).all() for g in grads)
+
+
+def test_a_prior_is_no_negative_of_the_image_that_it_is() -> None:
+    """Study 2 is study 0 of the same patient later on; its prior image is that of study 0."""
+    pair, facts, x = sample({"view": [False] * 4, "prior": [False, False, True, False]})
+    two, mine = [0, 2], [0, 1, 3]  # texts
+    others = {k: Encoded(v.pooled[two]) for k, v in pair.others.items()}
+    targets = {k: v[mine] if k in ("owner", "text") else v[two] for k, v in facts.targets.items()}
+    few = Facts(facts.patient[two], targets=targets)
+    some = Pair(Encoded(x["image"][two]), Encoded(x["text"][mine]), others)
+    parts = Modalities(STREAMS)(some, few).parts
+    assert parts["image_prior"] == parts["text_prior"] == 0
+    assert parts["image_text"] > 0.1  # now with now: what `same_patient` says
+    both = Modalities(STREAMS, same_patient="positive")(some, few).parts
+    assert both["image_prior"] > 0.1
 
 
 def test_one_study_alone_is_zero() -> None:

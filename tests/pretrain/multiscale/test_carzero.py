@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -24,10 +26,12 @@ def batch() -> tuple[Pair, Facts, list[torch.Tensor]]:
     return pair, facts, leaves
 
 
-def small(variant: str = "official") -> CarZero:
+def small(variant: str = "official", same_text: str = "positive") -> CarZero:
     """As after some training: the last layer of the MLP is not 0."""
     torch.manual_seed(0)
-    objective = CarZero(8, layers=2, heads=2, hidden=16, head=(12, 6), variant=variant)
+    objective = CarZero(
+        8, layers=2, heads=2, hidden=16, head=(12, 6), variant=variant, same_text=same_text
+    )
     torch.nn.init.normal_(objective.head[-1].weight)
     return objective
 
@@ -129,15 +133,30 @@ def test_padding_changes_nothing() -> None:
     )
 
 
+def test_padding_may_stand_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carzero, "ROOM", 1)  # each text alone, without its padding
+    pair, facts, (_, _, x, w) = batch()
+    objective = small()
+    text = Encoded(x, w.flip(1), pair.text.valid.flip(1))
+    torch.testing.assert_close(
+        objective(Pair(pair.image, text), facts).total, objective(pair, facts).total
+    )
+
+
 def test_a_repeated_normal_report_is_not_punished() -> None:
     """Four studies alike, with one and the same text: nothing is left to separate."""
     _, facts, (u, v, x, w) = batch()
     shared = Facts(facts.patient, targets={**facts.targets, "text": torch.tensor([5, 5, 5, 5])})
-    alike = [t[:1].expand(4, *t.shape[1:]).detach().clone().requires_grad_() for t in (u, v, x, w)]
+    alike = [t[:1].expand(4, *t.shape[1:]).detach() for t in (u, v, x, w)]
     text = Encoded(alike[2], alike[3], torch.ones(4, 4, dtype=torch.bool))
-    loss = small()(Pair(Encoded(alike[0], alike[1]), text), shared).total
-    for grad in torch.autograd.grad(loss, alike):
-        assert grad.abs().max() < 1e-6
+    pair = Pair(Encoded(alike[0], alike[1]), text)
+    # One column of four images: from texts to images there are four positives, each 1 of 4.
+    for same_text, wanted in (("positive", math.log(4) / 2), ("negative", math.log(4))):
+        parts = small(same_text=same_text)(pair, shared).parts
+        for name in ("image_memory", "text_memory"):
+            assert parts[name].item() == pytest.approx(wanted, abs=1e-5)
+    lone = small(same_text="neutral")(pair, shared).parts
+    assert lone["image_memory"].item() == pytest.approx(0.0, abs=1e-5)
 
 
 def test_one_study_is_zero_with_a_graph() -> None:

@@ -104,6 +104,49 @@ def test_a_text_without_a_word_leaves_the_loss_finite() -> None:
     assert all(torch.isfinite(g).all() for g in (loss, *torch.autograd.grad(loss, leaves)))
 
 
+@pytest.mark.parametrize("official", [False, True])
+def test_an_image_whose_regions_are_all_0_is_like_no_text_and_teaches_nothing(
+    official: bool,
+) -> None:
+    regions, words, valid = vectors()
+    empty = regions.detach().clone()
+    empty[0] = 0.0
+    empty.requires_grad_()
+    found = local_similarity(empty, words, valid, two_softmaxes=official)
+    slow = slow_similarity(empty[1:], words, valid, official=official)
+    assert (found[0] == 0).all()
+    torch.testing.assert_close(found[1:], slow, atol=1e-5, rtol=1e-5)
+    ours = torch.autograd.grad(found.sum(), (empty, words))
+    for a, b in zip(ours, torch.autograd.grad(slow.sum(), (empty, words)), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("official", [False, True])
+def test_a_context_without_length_has_no_gradient(official: bool) -> None:
+    """Opposed regions cancel out in what a word attends to; next to it stands an ordinary image."""
+    _, words, valid = vectors()
+    regions = torch.eye(6)[[4, 4, 5, 5]] * torch.tensor([1.0, -1.0, 1.0, -1.0])[:, None]
+    flat = words.detach() * torch.tensor([1.0, 1.0, 1.0, 1.0, 1e-6, 1e-6])
+    both = torch.stack([regions, torch.randn(4, 6, generator=torch.Generator().manual_seed(2))])
+    both.requires_grad_()
+    flat.requires_grad_()
+    found = local_similarity(both, flat, valid, two_softmaxes=official)
+    assert found[0].abs().max() < 1e-6
+    opposed, of_words = torch.autograd.grad(found.sum(), (both, flat))
+    assert opposed[0].abs().max() == 0
+    assert opposed[1].abs().max() > 1e-3
+    alone = local_similarity(both[1:], flat, valid, two_softmaxes=official).sum()
+    torch.testing.assert_close(of_words, torch.autograd.grad(alone, flat)[0])
+
+
+def test_the_way_there_may_be_inside_autocast() -> None:
+    regions, words, valid = vectors()
+    wanted = local_similarity(regions, words, valid)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = local_similarity(regions, words, valid)
+    torch.testing.assert_close(found, wanted)
+
+
 @pytest.mark.parametrize("keep", [0, 2**21])
 def test_the_way_back_may_be_inside_autocast(keep: int) -> None:
     regions, words, valid = vectors()

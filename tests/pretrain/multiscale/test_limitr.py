@@ -113,6 +113,17 @@ def test_score_is_the_trained_similarity() -> None:
             torch.testing.assert_close(score[i, m], mean.detach(), atol=1e-5, rtol=1e-5)
 
 
+def test_padding_may_stand_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limitr, "ROOM", 1)  # each text alone, without its padding
+    torch.manual_seed(0)
+    pair, _, (_, _, x, w, *_) = batch()
+    objective = Limitr(6)
+    text = Encoded(x, w.flip(1), pair.text.valid.flip(1))
+    torch.testing.assert_close(
+        objective.score(pair.image, text), objective.score(pair.image, pair.text)
+    )
+
+
 def test_one_study_is_zero_with_a_graph() -> None:
     rows, x = torch.arange(1), torch.randn(1, 4, 6, requires_grad=True)
     facts = Facts(rows, targets={"study": rows, "owner": rows, "text": rows})

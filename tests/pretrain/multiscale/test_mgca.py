@@ -124,6 +124,16 @@ def test_padding_changes_nothing() -> None:
         torch.testing.assert_close(a, b)
 
 
+def test_padding_may_stand_in_front() -> None:
+    pair, facts, leaves = batch()
+    text = Encoded(leaves[2], leaves[3].flip(1), pair.text.valid.flip(1))
+    objective = Mgca(6, prototypes=5, chunk=1)  # each text alone, without its padding
+    for a, b in zip(
+        objective.tokens(Pair(pair.image, text), facts), objective.tokens(pair, facts), strict=True
+    ):
+        torch.testing.assert_close(a, b)
+
+
 def test_one_study_with_one_word_has_a_finite_gradient() -> None:
     rows, x = torch.arange(1), torch.randn(1, 4, 6, requires_grad=True)
     facts = Facts(rows, targets={"study": rows, "owner": rows, "text": rows})

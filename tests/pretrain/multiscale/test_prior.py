@@ -208,6 +208,28 @@ def test_no_text_belongs_to_a_study(stage: int) -> None:
     assert all(torch.isfinite(g).all() for g in (loss.total, *grads) if g is not None)
 
 
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_a_study_without_text_is_nobodys_pair(stage: int) -> None:
+    """What compares images with reports is as if it were not there, and no gradient explodes."""
+    pair, facts, leaves = batch()
+    lone = facts.targets["owner"].masked_fill(facts.targets["owner"] == 1, -1)
+    loss = small(stage)(pair, Facts(facts.patient, targets={**facts.targets, "owner": lone}))
+    others = [0, 2]
+    fewer = {k: facts.targets[k][others] for k in ("study", "patches", "holes")}
+    fewer |= {"owner": lone, "text": facts.targets["text"]}
+    images = [Encoded(a[others], b[others]) for a, b in ((leaves[0], leaves[1]),)]
+    masked = {"masked": Encoded(leaves[3][others].mean(1), leaves[3][others])}
+    without = small(stage)(
+        Pair(images[0], pair.text, masked), Facts(facts.patient[others], targets=fewer)
+    )
+    names = ("global", "image_local", "generated") if stage == 3 else ("global", "image_local")
+    for name in names:
+        torch.testing.assert_close(loss.parts[name], without.parts[name])
+    grads = torch.autograd.grad(loss.total, leaves[:3])
+    assert all(g.abs().max() < 1e3 for g in grads)
+    assert grads[0][1].abs().max() == 0
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(ModelError, match="pixels"):
         Prior(8)

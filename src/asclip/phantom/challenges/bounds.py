@@ -14,6 +14,8 @@ Bounds = tuple[float | None, float | None]
 TOP = 5
 NEAREST = 10
 ALIKE = 0.5
+POINTS = 16
+"""Points of a box along a side among which an oracle chooses where to point."""
 MARGIN = 0.125
 """The share of the film's side by which a box is widened before it is pointed at."""
 
@@ -47,15 +49,21 @@ def bounds(measure: Measure, cases: Sequence[Case]) -> Bounds:
 
 
 def pointing(measure: Measure, cases: Sequence[Case]) -> Bounds:
-    """The middle of the own box, less how often it lies in the boxes of others; blind points: 0."""
+    """The best point of the own box, that is in the fewest boxes of others; blind points: 0."""
     best: list[float] = []
     for column in measure.columns:
         boxes = [np.array(v.split(), float) for c in cases if (v := c.value(column))]
         if len(boxes) > 1:
             low, high = np.stack(boxes)[:, :2], np.stack(boxes)[:, 2:]
-            middle = (low + high)[:, None] / 2
-            inside = ((middle >= low - MARGIN) & (middle <= high + MARGIN)).all(2)
-            best.append(1 - float((inside.sum(1) - 1).mean()) / (len(boxes) - 1))
+            low, high = (low - MARGIN).clip(0, 1), (high + MARGIN).clip(0, 1)
+            along = np.linspace(0, 1, POINTS)
+            steps = np.stack(np.meshgrid(along, along), -1).reshape(-1, 2)
+            points = low[:, None] + steps * (high - low)[:, None]  # [boxes, points, 2]
+            others = [
+                ((at[:, None] >= low) & (at[:, None] <= high)).all(2).sum(1).min() - 1
+                for at in points
+            ]
+            best.append(1 - float(np.mean(others)) / (len(boxes) - 1))
     return (float(np.mean(best)), 0.0) if best else (None, None)
 
 

@@ -63,7 +63,7 @@ def _patient(seed: int, patient: int) -> list[Case]:
         )
         count = min(len(shown), 1 + int(rng.integers(2)))
         told = [shown[k] for k in rng.permutation(len(shown))[:count]]
-        meta = {"truth:group": group, "mentioned": ";".join(f.name for f in told)}
+        meta = {"truth:group": group, "truth:mentioned": ";".join(f.name for f in told)}
         labels = truth(FINDINGS, shown)
         found.append(Case(visit, split, _text(visit, told, rng), labels, meta=meta))
     return found

@@ -42,7 +42,7 @@ def cases(seed: int, studies: int) -> list[Case]:
         labels[SEVERE] = int(any(f.name == FINDINGS[0] and f.grade > 0.6 for f in visit.findings))
         values = {"age": age, **laboratory(visit.findings, rng)}
         meta = {name: "" if rng.random() < MISSING else v for name, v in values.items()}
-        meta["mentioned"] = ";".join(f.name for f in told)
+        meta["truth:mentioned"] = ";".join(f.name for f in told)
         found.append(Case(visit, split_of(seed, patient), text, labels, meta=meta))
     return found
 

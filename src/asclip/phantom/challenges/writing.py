@@ -23,7 +23,7 @@ from asclip.phantom.hospital import as_csv
 from asclip.phantom.pool import produce
 from asclip.phantom.truth import regions
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same seed gives other files."""
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale
 from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -51,6 +51,7 @@ class CxrClip(Scaled):
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
+        check_not_negative(image_weight=image_weight, text_weight=text_weight)
         self.log_scale = log_scale(temperature)
         self.image_weight, self.text_weight = image_weight, text_weight
         self.same_text, self.same_patient = same_text, same_patient

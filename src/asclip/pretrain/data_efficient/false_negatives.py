@@ -24,8 +24,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale
-from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, soft_contrast, unit
+from asclip.pretrain.scale import Scaled, check_cosine, check_not_negative, log_scale
+from asclip.pretrain.terms import (
+    ROUNDING,
+    Relation,
+    contrast,
+    relation,
+    relation_needs,
+    soft_contrast,
+    unit,
+)
 from asclip.types import Facts, Loss, Pair
 
 
@@ -64,8 +72,8 @@ class FalseNegatives(Scaled):
             raise ModelError(f"treatment must be 'remove' or 'soft', got {treatment!r}")
         if by not in ("report", "meaning"):
             raise ModelError(f"by must be 'report' or 'meaning', got {by!r}")
-        if min(strength, rate) < 0:
-            raise ModelError(f"strength and rate must be 0 or more, got {strength} and {rate}")
+        check_cosine(threshold=threshold)
+        check_not_negative(strength=strength, rate=rate)
         self.log_scale = log_scale(temperature)
         self.treatment, self.by, self.threshold = treatment, by, threshold
         self.strength, self.rate, self.divide = strength, rate, divide
@@ -89,7 +97,8 @@ class FalseNegatives(Scaled):
         scale = self.scale
         z = scale * unit(pair.image.pooled) @ unit(pair.text.pooled[pairs.texts]).T
         if self.treatment == "remove":
-            close = (unit(vectors) @ unit(vectors).T >= self.threshold).float()
+            vectors = unit(vectors)
+            close = (vectors @ vectors.T >= self.threshold - ROUNDING).float()  # identical ones: 1
             touched = (self.spread(close, facts, pairs.texts, count) > 0) & ~pairs.positive
             to_text, to_image = contrast(
                 z, Relation(pairs.positive, pairs.neutral | touched, pairs.texts)

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.scale import Scaled, check_positive, log_scale
 from asclip.pretrain.terms import relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -80,6 +80,7 @@ class MedClip(Scaled):
                 "same_patient must be negative or neutral here, got 'positive': findings decide "
                 "what is alike, not pairs; choose one of the two"
             )
+        check_positive(sharpness=sharpness)
         self.log_scale = log_scale(temperature)
         self.sharpness, self.similarity, self.nothing = sharpness, similarity, nothing
         self.same_text, self.same_patient = same_text, same_patient

@@ -7,16 +7,18 @@ L = (mean over images + mean over texts) / 2.
 
 Paper    Semantics-Aware Triage, Liu et al. 2023 (IEEE TMI), "Improving Medical Vision-Language
          Contrastive Pretraining with Semantics-aware Triage", doi:10.1109/TMI.2023.3294980
-Takes    image.pooled [B, D], text.pooled [M, D]; facts.findings, facts.report or facts.meaning
+Takes    image.pooled [B, D], text.pooled [M, D]; facts.findings and facts.normal, or facts.report,
+         or facts.meaning
 Gives    total; parts image_to_text, text_to_image, scale, positives and left_out (a row's mean)
 Equals   clip.py where nobody has a second positive and nothing is left out (thresholds above 1 and
          one text a study); with `positives="each"` also with several texts a study
 Differs  no code of the authors was read; the similarities are ours: `by="findings"` is the cosine
-         of what is present (one more entry for "something is stated, nothing is present"; a study
-         of which nothing is known is like no other), "report" the cosine of whole reports,
-         "meaning" the largest cosine of a text with a text of the study. `positives="each"` is the
-         mean of -log over positives, of which each has to be near; the sum inside is content with
-         one of them. Of a text that several studies share, the most similar study counts.
+         of what is present (one more entry for "something is absent, or all is called normal, and
+         nothing is present"; a study of which nothing is known is like no other), "report" the
+         cosine of whole reports, "meaning" the largest cosine of a text with a text of the study.
+         `positives="each"` is the mean of -log over positives, of which each has to be near; the
+         sum inside is content with one of them. Of a text that several studies share, the most
+         similar study counts.
 """
 
 from __future__ import annotations
@@ -25,33 +27,42 @@ import torch
 from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale
-from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
+from asclip.pretrain.scale import Scaled, check_cosine, log_scale
+from asclip.pretrain.terms import ROUNDING, Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
 SOURCES = ("findings", "report", "meaning")
 
 
-def present(findings: Tensor) -> Tensor:
+def present(findings: Tensor, normal: Tensor) -> Tensor:
     """What is present [B, F + 1], of unit length; zeros for a study of which nothing is known.
 
-    >>> present(torch.tensor([[1.0, 0.0], [0.0, torch.nan], [torch.nan, torch.nan]])).tolist()
+    `normal` [B] bool are the studies that are called so.
+
+    >>> some = torch.tensor([[1.0, 0.0], [0.0, torch.nan], [torch.nan, torch.nan]])
+    >>> present(some, torch.tensor([False, False, False])).tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+    >>> present(some, torch.tensor([True, False, True])).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]
     """
     here = (findings == 1).float()
-    normal = ~here.any(1) & (findings == 0).any(1)
+    normal = ~here.any(1) & (normal | (findings == 0).any(1))
     return unit(torch.cat([here, normal.float()[:, None]], 1))
 
 
 def at_least(facts: Facts, by: str, pairs: Relation, threshold: float, same_text: str) -> Tensor:
-    """Whether study and text are that similar, [B, U] bool."""
+    """Whether study and text are that similar, [B, U] bool; identical ones reach 1."""
+    threshold -= ROUNDING
     targets = facts.targets
     if by == "meaning":
         meaning = unit(targets["meaning"])
         close = (meaning @ meaning[pairs.texts].T >= threshold).float()  # [M, U]
         own = relation(facts, len(meaning), same_text="negative").positive.float()
         return own @ close > 0
-    vectors = present(targets["findings"]) if by == "findings" else unit(targets["report"])
+    if by == "findings":
+        vectors = present(targets["findings"], targets["normal"])
+    else:
+        vectors = unit(targets["report"])
     close = (vectors @ vectors.T >= threshold).float()  # [B, B]
     texts = len(targets["owner"]) if "owner" in targets else len(vectors)
     having = relation(facts, texts, same_text=same_text).positive.float()
@@ -86,6 +97,7 @@ class Sat(Scaled):
             raise ModelError(f"by must be one of {', '.join(SOURCES)}, got {by!r}")
         if positives not in ("any", "each"):
             raise ModelError(f"positives must be 'any' or 'each', got {positives!r}")
+        check_cosine(alike=alike, near=near)
         if near > alike:
             raise ModelError(
                 f"near must not be above alike, got {near} and {alike}; what lies between is left "
@@ -97,6 +109,8 @@ class Sat(Scaled):
         self.needs = frozenset(
             {"image.pooled", "text.pooled", f"facts.{by}"} | relation_needs(same_text, same_patient)
         )
+        if by == "findings":
+            self.needs |= {"facts.normal"}
 
     def triage(self, facts: Facts, texts: int) -> Relation:
         """Who is positive, left out and negative, [B, U]."""

@@ -22,7 +22,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.decoder import check_heads
+from asclip.pretrain.scale import Scaled, check_count, check_not_negative, log_scale
 from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -91,10 +92,11 @@ class CoCa(Scaled):
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
-        if width % 2 or width % heads:
-            raise ModelError(
-                f"the width must be even and a multiple of the {heads} heads, got {width}"
-            )
+        if width % 2:
+            raise ModelError(f"the width must be even, got {width}")
+        check_heads(width, heads)
+        check_count(layers=layers)
+        check_not_negative(clip_weight=clip_weight, caption_weight=caption_weight)
         self.captioner = Captioner(width, vocabulary, layers, heads, hidden)
         self.log_scale = log_scale(temperature)
         self.clip_weight, self.caption_weight = clip_weight, caption_weight

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale
 from asclip.pretrain.terms import contrast, relation, relation_needs, soft_contrast, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -58,6 +58,9 @@ class HighOrder(Scaled):
             raise ModelError(f"on must be 'targets' or 'embeddings', got {on!r}")
         if not 0 <= amount < 1:
             raise ModelError(f"amount must be in [0, 1), got {amount}")
+        check_not_negative(
+            finding_weight=finding_weight, place_weight=place_weight, patient_weight=patient_weight
+        )
         self.log_scale = log_scale(temperature)
         self.theta = nn.Parameter(torch.eye(width)) if on == "embeddings" else None
         self.on, self.amount = on, amount

@@ -12,8 +12,8 @@ Gives    total; parts clip, scale; contrast, meta_scale, predict where their wei
 Equals   clip.py when no metadata is known
 Differs  MEDIMP writes tables as sentences; here they are numbers with a vector for each unknown.
          A study of which nothing is known takes no part; studies with the same metadata are true of
-         each other. What separates patients or sites also lets a model recognise them: compare
-         subgroups before use.
+         each other, and other studies of a patient are what `same_patient` says there too. What
+         separates patients or sites also lets a model recognise them: compare subgroups before use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale, scale_of
 from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -42,6 +42,14 @@ def same_meta(meta: Tensor) -> Relation:
     some = known.any(1)
     neutral = ~(some[:, None] & some[None, :])
     return Relation(same.all(-1) & ~neutral, neutral, torch.arange(len(meta), device=meta.device))
+
+
+def whose_meta(meta: Tensor, patient: Tensor, same_patient: str) -> Relation:
+    """`same_meta`, and what other studies of one patient [B] are to each other's metadata."""
+    same = same_meta(meta)
+    alone = relation(Facts(patient), len(meta), same_text="negative", same_patient=same_patient)
+    positive = same.positive | (alone.positive & ~same.neutral)
+    return Relation(positive, (same.neutral | alone.neutral) & ~positive, same.texts)
 
 
 class MetaEncoder(nn.Module):
@@ -84,6 +92,7 @@ class Metadata(Scaled):
             )
         if count < 1:
             raise ModelError(f"metadata must have at least one number a study, got {count}")
+        check_not_negative(contrast_weight=contrast_weight, predict_weight=predict_weight)
         self.encoder = MetaEncoder(count, width)
         self.head = nn.Linear(width, count) if predict_weight > 0 else None
         self.gate = nn.Parameter(torch.zeros(())) if fusion else None
@@ -120,7 +129,8 @@ class Metadata(Scaled):
         parts = {"clip": total, "scale": scale}
         if self.contrast_weight > 0:
             logits = meta_scale * image @ unit(vectors).T
-            parts["contrast"] = torch.stack(contrast(logits, same_meta(meta))).mean()
+            pairs = whose_meta(meta, facts.patient, self.same_patient)
+            parts["contrast"] = torch.stack(contrast(logits, pairs)).mean()
             parts["meta_scale"] = meta_scale
             total = total + self.contrast_weight * parts["contrast"]
         if self.head is not None:

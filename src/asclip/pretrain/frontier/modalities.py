@@ -12,7 +12,9 @@ Gives    total; parts <a>_<b> for each pair, scale
 Equals   clip.py without further streams, or when no study has any
 Differs  every pair is contrasted (`pairs="all"`); MEDBind's are those with text (`pairs="text"`)
          and weighs those between other modalities apart. A shared text is shared in all pairs with
-         text; second texts that say the same are not (they are negatives of one another).
+         text; second texts that say the same are not (they are negatives of one another). A prior
+         image is an earlier study's own: in pairs with "prior" other studies of the same patient
+         are left out, unless `same_patient="positive"`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from asclip.errors import ModelError
 from asclip.pretrain.scale import Scaled, log_scale, scale_of
 from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
+
+EARLIER = "prior"  # the stream whose images are those of other studies of the same patient
 
 
 def between(present: Relation, rows: Tensor, columns: Tensor) -> Relation:
@@ -72,14 +76,22 @@ class Modalities(Scaled):
         vectors = {name: unit(x) for name, x in vectors.items()}
         every = torch.ones_like(facts.patient, dtype=torch.bool)
         has = {"image": every} | {k: facts.targets[fact] for k, fact in self.streams.items()}
-        same_patient = self.same_patient
-        to_text = relation(
-            facts, len(vectors["text"]), same_text=self.same_text, same_patient=same_patient
-        )
         alone = Facts(facts.patient)  # row i belongs to row i
-        to_row = relation(alone, len(every), same_text="negative", same_patient=same_patient)
+
+        def linked(same_patient: str) -> tuple[Relation, Relation]:
+            return (
+                relation(
+                    facts, len(vectors["text"]), same_text=self.same_text, same_patient=same_patient
+                ),
+                relation(alone, len(every), same_text="negative", same_patient=same_patient),
+            )
+
+        now = before = linked(self.same_patient)
+        if EARLIER in self.streams and self.same_patient == "negative":
+            before = linked("neutral")
         total, parts = every.new_zeros((), dtype=torch.float32), {}
         for (a, b), log in zip(self.pairs, (self.log_scale, *self.log_scales), strict=True):
+            to_text, to_row = before if EARLIER in (a, b) else now
             if "text" in (a, b):
                 row = b if a == "text" else a
                 column = vectors["text"][to_text.texts]

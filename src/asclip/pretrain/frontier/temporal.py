@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale, scale_of
 from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
@@ -50,6 +50,7 @@ class Temporal(Scaled):
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
+        check_not_negative(change_weight=change_weight)
         self.fusion = nn.Linear(3 * width, width, bias=False)
         nn.init.zeros_(self.fusion.weight)
         self.classes = nn.Linear(3 * width, 3 * width)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale, scale_of
 from asclip.pretrain.terms import contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -52,6 +52,7 @@ class Concepts(Scaled):
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
+        check_not_negative(knowledge_weight=knowledge_weight)
         self.log_scale, self.log_knowledge_scale = log_scale(temperature), log_scale(temperature)
         self.knowledge_weight = knowledge_weight
         self.same_text, self.same_patient = same_text, same_patient

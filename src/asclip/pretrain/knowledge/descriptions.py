@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale, scale_of
 from asclip.pretrain.terms import Relation, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -49,6 +49,7 @@ class Descriptions(Scaled):
         super().__init__()
         if unknown not in ("neutral", "negative"):
             raise ModelError(f"unknown must be 'neutral' or 'negative', got {unknown!r}")
+        check_not_negative(clip_weight=clip_weight)
         self.log_scale, self.log_description_scale = log_scale(temperature), log_scale(temperature)
         self.clip_weight, self.unknown = clip_weight, unknown
         self.same_text, self.same_patient = same_text, same_patient

@@ -39,7 +39,7 @@ from asclip.pretrain.asking import (
     texts_of,
 )
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale, scale_of
 from asclip.pretrain.terms import contrast, known_bce, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
@@ -65,6 +65,7 @@ class Kad(Scaled):
     ) -> None:
         super().__init__()
         check_choices(variant, ask, answer)
+        check_not_negative(query_weight=query_weight)
         self.decoder = Decoder(
             width, layers=layers, heads=heads, hidden=hidden, self_attention=self_attention
         )

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from asclip.pretrain.asking import QUERIES, check_choices, contrast_logits, regions, texts_of
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale, scale_of
 from asclip.pretrain.terms import contrast, known_bce, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
@@ -81,6 +81,7 @@ class MedKlip(Scaled):
     ) -> None:
         super().__init__()
         check_choices(variant, ask, answer)
+        check_not_negative(place_weight=place_weight, clip_weight=clip_weight)
         self.decoder = Decoder(
             width, layers=layers, heads=heads, hidden=hidden, self_attention=self_attention
         )

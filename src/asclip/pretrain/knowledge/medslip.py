@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from asclip.pretrain.asking import QUERIES, check_choices, contrast_logits, regions, texts_of
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale, scale_of
 from asclip.pretrain.terms import (
     contrast,
     known_bce,
@@ -102,6 +102,9 @@ class MedSlip(Scaled):
     ) -> None:
         super().__init__()
         check_choices(variant, ask, answer)
+        check_not_negative(
+            prototype_weight=prototype_weight, intra_weight=intra_weight, clip_weight=clip_weight
+        )
         sizes = {"layers": layers, "heads": heads, "hidden": hidden}
         self.mask = nn.Linear(width, width)
         self.finding_decoder = Decoder(width, **sizes, self_attention=self_attention)

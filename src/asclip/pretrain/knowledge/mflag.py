@@ -17,6 +17,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from asclip.errors import ModelError
+from asclip.pretrain.scale import check_not_negative
 from asclip.pretrain.terms import relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -42,6 +43,7 @@ class MFlag(nn.Module):
         super().__init__()
         if variant not in ("paper", "official"):
             raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
+        check_not_negative(orthogonal_weight=orthogonal_weight, off_weight=off_weight)
         self.orthogonal_weight, self.off_weight = orthogonal_weight, off_weight
         self.times = 2 if variant == "official" else 1
         needs = relation_needs("negative", "negative")

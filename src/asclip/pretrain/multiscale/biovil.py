@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from asclip.pretrain.decoder import Layer
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.scale import Scaled, check_count, log_scale
 from asclip.pretrain.terms import contrast, mean_valid, relation, relation_needs, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
@@ -129,6 +129,7 @@ class BioVilT(BioVil):
         super().__init__(
             width, temperature=temperature, same_text=same_text, same_patient=same_patient
         )
+        check_count(layers=layers)
         self.layers = nn.ModuleList(
             Layer(width, heads, 4 * width, self_attention=False) for _ in range(layers)
         )

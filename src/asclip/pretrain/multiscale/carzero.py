@@ -31,7 +31,7 @@ from torch.utils.checkpoint import checkpoint
 from asclip.errors import ModelError
 from asclip.pretrain.decoder import Decoder
 from asclip.pretrain.scale import Scaled, log_scale, scale_of
-from asclip.pretrain.terms import contrast, relation, relation_needs, rows, unit
+from asclip.pretrain.terms import contrast, reach, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 ROOM = 2**23  # numbers in the largest tensor of a chunk of memories
@@ -104,7 +104,7 @@ class CarZero(Scaled):
         size = max(1, ROOM // (max(len(queries), tokens.shape[1]) * self.widest))
         parts = []
         for r in order.split(size):
-            longest = int(valid[r].sum(1).max())
+            longest = reach(valid[r])
             chunk = (tokens[r, :longest], valid[r, :longest])
             parts.append(checkpoint(some, *chunk, use_reentrant=False))
         logits = torch.cat(parts)[order.argsort()]

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.pretrain.decoder import Decoder
+from asclip.pretrain.scale import check_not_negative
 from asclip.pretrain.terms import patch_error, some_visible, word_error
 from asclip.types import Encoded, Facts, Loss, Pair
 
@@ -47,6 +48,7 @@ class Ecamp(nn.Module):
         text_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        check_not_negative(image_weight=image_weight, text_weight=text_weight)
 
         def decoder() -> Decoder:
             return Decoder(

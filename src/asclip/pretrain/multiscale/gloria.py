@@ -21,7 +21,13 @@ from torch import Tensor
 
 from asclip.errors import ModelError
 from asclip.pretrain.local import local_similarity
-from asclip.pretrain.scale import Scaled, check_positive, log_scale, scale_of
+from asclip.pretrain.scale import (
+    Scaled,
+    check_not_negative,
+    check_positive,
+    log_scale,
+    scale_of,
+)
 from asclip.pretrain.terms import contrast, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
@@ -47,6 +53,7 @@ class Gloria(Scaled):
         self.log_local_scale = log_scale(temperature)
         self.local_weight = local_weight
         check_positive(sharpness=sharpness, emphasis=emphasis)
+        check_not_negative(local_weight=local_weight)
         self.sharpness, self.emphasis, self.variant = sharpness, emphasis, variant
         self.same_text, self.same_patient = same_text, same_patient
         self.needs = frozenset(

@@ -1,6 +1,7 @@
 """Findings with the levels of an image, the impression with its top, and targets between 0 and 1.
 
-    L = CICL(impression, u) + findings_weight * CICL(findings, f),   f = attention of u to regions
+    L = CICL(impression, u) + findings_weight * CICL(findings, f)
+    f = LayerNorm(h + feed-forward(h)),   h = u + attention of u to regions
     CICL(t, v) = (CE(z, y) + CE(z^T, y^T)) / 2,  y = I + strength (1 - exp(-rate max(rho, 0)))
 
 u is the top level (image.pooled), regions the finer one (image.local); rho [B, B] is the
@@ -12,9 +13,10 @@ Takes    image.pooled [B, D], image.local [B, N, D], text.pooled [M, D] (finding
 Gives    total; parts impression, findings, scale
 Equals   the two terms are clip.py's with strength = 0
 Differs  the towers give one finer level, and a cross-attention of the top level to it stands for
-         the paper's channel mask and self-attention over four. The text tower learns (paper: a
-         frozen one, `lock="text"`). A study without an impression has no part in that term. A text
-         or an impression that several studies share is true of all of them
+         the paper's channel mask and self-attention over four; what it finds is added to u, so that
+         f holds the top level too, and passes a feed-forward net and a LayerNorm. The text tower
+         learns (paper: a frozen one, `lock="text"`). A study without an impression has no part in
+         that term. A text or an impression that several studies share is true of all of them
          (`same_text="positive"`; paper: negatives but for rho). Here y is divided by its sums and
          the directions are averaged; the authors' code does neither and lets the weight of the
          findings fall from 1 to 0.3; its terms between two views of an image are not here. Its
@@ -27,7 +29,7 @@ import torch
 from torch import Tensor
 
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale
 from asclip.pretrain.terms import Relation, relation, relation_needs, soft_contrast, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
@@ -60,6 +62,7 @@ class Imitate(Scaled):
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
+        check_not_negative(findings_weight=findings_weight, strength=strength, rate=rate)
         self.log_scale = log_scale(temperature)
         self.levels = Decoder(width, layers=1, heads=heads, hidden=width, self_attention=False)
         self.findings_weight, self.strength, self.rate = findings_weight, strength, rate

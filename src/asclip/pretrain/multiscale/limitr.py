@@ -10,7 +10,8 @@ Takes    image.pooled [B, D], image.local [B, N, D], text.pooled [M, D], text.lo
          lateral=True: view.pooled, view.local and facts.has_view
 Gives    total; parts global, words, regions, scale, local_scale
 Equals   clip.py when local_weight = 0 and lateral is off
-Differs  regions of a missing lateral view are left out (code: tiny constant vectors that attend);
+Differs  one image encoder serves both views (code: the lateral view has one of its own);
+         regions of a missing lateral view are left out (code: tiny constant vectors that attend);
          the gate's mean is over all regions (code: over the lateral ones only, where they exist).
          One softmax over unit vectors (`variant="official"`: first one over the queries too, of
          vectors as they are). The scales are learned from 10 on (code: fixed), both directions are
@@ -25,8 +26,14 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale, scale_of
-from asclip.pretrain.terms import contrast, relation, relation_needs, rows, unit
+from asclip.pretrain.scale import (
+    Scaled,
+    check_not_negative,
+    check_positive,
+    log_scale,
+    scale_of,
+)
+from asclip.pretrain.terms import contrast, reach, relation, relation_needs, rows, unit
 from asclip.types import Encoded, Facts, Loss, Pair
 
 HIDDEN = -1e4
@@ -68,6 +75,8 @@ class Limitr(Scaled):
         super().__init__()
         if variant not in ("paper", "official"):
             raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
+        check_positive(sharpness=sharpness)
+        check_not_negative(local_weight=local_weight)
         self.gate = Gate(width)
         self.of_words, self.of_regions = nn.Linear(width, 1), nn.Linear(width, 1)
         self.log_scale, self.log_local_scale = log_scale(temperature), log_scale(temperature)
@@ -109,7 +118,7 @@ class Limitr(Scaled):
         order = valid.sum(1).argsort()  # texts of similar length together, without their padding
         parts = []
         for m in order.split(chunk):
-            longest = max(1, int(valid[m].sum(1).max()))
+            longest = reach(valid[m])
             some = (v, seen, w[m, :longest], valid[m, :longest])
             parts.append(checkpoint(self._some, *some, use_reentrant=False))
         back = order.argsort()

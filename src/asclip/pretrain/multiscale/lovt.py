@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import check_positive
+from asclip.pretrain.scale import check_not_negative, check_positive, check_share
 from asclip.pretrain.terms import by_study, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -90,6 +90,8 @@ class LoVT(nn.Module):
         if weights not in ("pooled", "uniform"):
             raise ModelError(f"weights must be 'pooled' or 'uniform', got {weights!r}")
         check_positive(temperature=temperature, local_temperature=local_temperature)
+        check_not_negative(threshold=threshold, local_weight=local_weight)
+        check_share(text_weight=text_weight)
         self.key, self.value = nn.Linear(width, width), nn.Linear(width, width)
         self.out, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
         self.temperature, self.text_weight = temperature, text_weight

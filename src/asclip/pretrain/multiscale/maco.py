@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.scale import Scaled, check_not_negative, log_scale
 from asclip.pretrain.terms import (
     Relation,
     mean_valid,
@@ -72,6 +72,7 @@ class MaCo(Scaled):
         same_patient: str = "negative",
     ) -> None:
         super().__init__()
+        check_not_negative(contrast_weight=contrast_weight, restore_weight=restore_weight)
         self.log_scale = log_scale(temperature)
         self.place = nn.Linear(regions, 1)
         nn.init.zeros_(self.place.weight)

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from asclip.pretrain.decoder import Decoder
+from asclip.pretrain.scale import check_not_negative
 from asclip.pretrain.terms import mean_valid, patch_error, some_visible, word_error
 from asclip.types import Encoded, Facts, Loss, Pair
 
@@ -44,6 +45,7 @@ class MaskedRecords(nn.Module):
         normalise: bool = False,
     ) -> None:
         super().__init__()
+        check_not_negative(image_weight=image_weight, text_weight=text_weight)
 
         def decoder() -> Decoder:
             return Decoder(

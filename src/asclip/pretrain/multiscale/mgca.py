@@ -28,8 +28,16 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import check_positive
-from asclip.pretrain.terms import Relation, contrast, owners, relation, relation_needs, unit
+from asclip.pretrain.scale import check_count, check_not_negative, check_positive
+from asclip.pretrain.terms import (
+    Relation,
+    contrast,
+    owners,
+    reach,
+    relation,
+    relation_needs,
+    unit,
+)
 from asclip.types import Facts, Loss, Pair
 
 HIDDEN = -1e4
@@ -146,6 +154,8 @@ class Mgca(nn.Module):
             temperature=temperature, token_temperature=token_temperature,
             prototype_temperature=prototype_temperature, epsilon=epsilon,
         )  # fmt: skip
+        check_count(prototypes=prototypes, iterations=iterations, chunk=chunk)
+        check_not_negative(token_weight=token_weight, prototype_weight=prototype_weight)
         self.prototypes = nn.Parameter(torch.randn(prototypes, width) / math.sqrt(width))
         self.temperature, self.token_temperature = temperature, token_temperature
         self.prototype_temperature, self.epsilon = prototype_temperature, epsilon
@@ -191,7 +201,7 @@ class Mgca(nn.Module):
         if not len(order):
             return 0.0 * words.sum(), 0.0 * patches.sum()
         for m in order.split(self.chunk):
-            longest = words.shape[1] if self.official else max(1, int(valid[m].sum(1).max()))
+            longest = words.shape[1] if self.official else reach(valid[m])
             some = (patches[owner[m]], words[m, :longest], valid[m, :longest])
             parts.append(
                 checkpoint(self._some, *some, image[owner[m]], text[m], use_reentrant=False)

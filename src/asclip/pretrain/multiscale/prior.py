@@ -6,7 +6,7 @@
     images: hidden patches of the masked image from [m_n; m_n'], mean |.|
     reports: learned queries decode the image; matched (Hungarian, L1) to the sentences' b:
             lambda mean |.|, KL(p(E|t) || p(E|decoded)), NCE of decoded and own report
-    L = g NCE(s u . report) + all of these
+    L = g NCE(s u . report) + all of these;   g = `global_weight` at stage 3, else 1
 
 Paper    PRIOR, Cheng et al. 2023 (ICCV), arXiv:2307.12577
 Takes    image.pooled [B, D], image.local [B, N, D], text.pooled [M, D]: a study's sentences;
@@ -19,7 +19,9 @@ Differs  stages are an option, not a schedule. The image that is decoded is the 
          dropped, a CNN decodes all pixels). Gumbel noise is off unless `noise` (training mode
          only): rows and processes would differ. Queries beyond a report's sentences are matched
          with zero vectors, as in the code, which however orders them by the inverse of the
-         matching. A sentence said twice is its copy's positive; equal reports are each other's.
+         matching. A sentence said twice is its copy's positive; equal reports are each other's. A
+         study without text has no report: it is left out of `global`, `generated` and
+         `image_local`.
 """
 
 from __future__ import annotations
@@ -31,8 +33,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asclip.errors import ModelError
-from asclip.pretrain.decoder import Decoder
-from asclip.pretrain.scale import Scaled, log_scale, scale_of
+from asclip.pretrain.decoder import Decoder, check_heads
+from asclip.pretrain.scale import (
+    Scaled,
+    check_count,
+    check_not_negative,
+    check_positive,
+    log_scale,
+    scale_of,
+)
 from asclip.pretrain.terms import Relation, by_study, contrast, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -40,10 +49,10 @@ HIDDEN = -1e4
 
 
 def simsiam(x: Tensor, y: Tensor, predictor: nn.Module) -> Tensor:
-    """Symmetric negative cosine of predictions and what stands still; x, y [B, N, D]."""
+    """Symmetric negative cosine of predictions and what stands still; x, y [B, N, D]; 0 of none."""
     one = F.cosine_similarity(predictor(x), y.detach(), dim=-1, eps=1e-6)
     two = F.cosine_similarity(predictor(y), x.detach(), dim=-1, eps=1e-6)
-    return -(one.mean() + two.mean()) / 2
+    return -(one.sum() + two.sum()) / 2 / max(1, one.numel())
 
 
 def inside(x: Tensor, y: Tensor, same: Tensor, valid: Tensor, scale: Tensor) -> Tensor:
@@ -92,6 +101,10 @@ class Prior(Scaled):
             raise ModelError(
                 f"stage must be 1, 2 or 3 and a patch have pixels in 3, got {stage} and {pixels}"
             )
+        check_positive(softness=softness)
+        check_count(prototypes=prototypes, queries=queries)
+        check_heads(width, heads)
+        check_not_negative(global_weight=global_weight, bank_weight=bank_weight)
         self.log_scale, self.log_local_scale = log_scale(temperature), log_scale(temperature)
         self.of_image, self.of_text = nn.Linear(width, 3 * width), nn.Linear(width, 3 * width)
         self.predictor = nn.Sequential(
@@ -136,13 +149,21 @@ class Prior(Scaled):
         return self.pool(tokens[:, :1], tokens, tokens, hidden, need_weights=False)[0][:, 0]
 
     def _relation(self, facts: Facts, said: Tensor, valid: Tensor) -> Relation:
-        """Study against report, [B, B]: reports that say the same share a number."""
+        """Study against report, [B, U]: reports that say the same share a number.
+
+        A study without text has no report: its row is left out, and it is nobody's column.
+        """
         end = said.max() + 1
         words = said.masked_fill(~valid, end).sort(1).values  # a report as a set of statements
         words[:, 1:] = words[:, 1:].masked_fill(words[:, 1:] == words[:, :-1], end)
         number = words.sort(1).values.unique(dim=0, return_inverse=True)[1]
         one = Facts(facts.patient, targets={"text": number})
-        return relation(one, len(said), same_text=self.same_text, same_patient=self.same_patient)
+        pairs = relation(one, len(said), same_text=self.same_text, same_patient=self.same_patient)
+        has = valid.any(1)
+        kept, row = has[pairs.texts], has[:, None]
+        return Relation(
+            (pairs.positive & row)[:, kept], (pairs.neutral | ~row)[:, kept], pairs.texts[kept]
+        )
 
     def generated(
         self, regions: Tensor, sentences: Tensor, mixed: Tensor, valid: Tensor
@@ -191,7 +212,8 @@ class Prior(Scaled):
         logits = scale * unit(pair.image.pooled) @ unit(report[pairs.texts]).T
         parts = {"global": torch.stack(contrast(logits, pairs)).mean()}
         seen, found = self.attend(regions, mixed, valid)
-        parts["image_local"] = simsiam(regions, seen, self.predictor)
+        has = valid.any(1)  # what regions take from no sentence is a zero vector
+        parts["image_local"] = simsiam(regions[has], seen[has], self.predictor)
         same = said[:, :, None] == said[:, None, :]
         if self.same_text == "negative":
             same = torch.eye(same.shape[1], dtype=torch.bool, device=same.device).expand_as(same)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from asclip.errors import ModelError
-from asclip.pretrain.scale import Scaled, log_scale
+from asclip.pretrain.scale import Scaled, check_count, check_not_negative, log_scale
 from asclip.pretrain.terms import contrast, owners, relation, relation_needs, unit
 from asclip.types import Facts, Loss, Pair
 
@@ -62,6 +62,8 @@ class Tier(Scaled):
         super().__init__()
         if variant not in ("paper", "official"):
             raise ModelError(f"variant must be 'paper' or 'official', got {variant!r}")
+        check_not_negative(word_weight=word_weight, region_weight=region_weight)
+        check_count(chunk=chunk)
         self.log_scale = log_scale(temperature)
         self.word_weight, self.region_weight = word_weight, region_weight
         self.official, self.chunk = variant == "official", chunk
