@@ -103,8 +103,8 @@ def check(nodes: Mapping[str, tuple[str, ...]], edges: Iterable[Edge], name: str
     for node, synonyms in nodes.items():
         if not all(word.strip() for word in (node, *synonyms)):
             raise DataError(
-                f"{name}: an id or a synonym must not be blank; got {[node, *synonyms]}; name it or "
-                "leave it out"
+                f"{name}: an id or a synonym must not be blank; got {[node, *synonyms]}; name it "
+                "or leave it out"
             )
     for source, relation, target in edges:
         for end in (source, target):
