@@ -10,10 +10,12 @@ import pytest
 from asclip.errors import DataError, ModelError, ResourceError
 from asclip.phantom import challenges
 from asclip.recipes import compare as module
+from asclip.recipes import compare_table
 from asclip.recipes.compare import compare
+from asclip.recipes.compare_files import as_name
 from asclip.recipes.equal import EQUAL, baseline, settings
 from asclip.recipes.options import RECIPES
-from asclip.recipes.paired import as_name, difference
+from asclip.recipes.paired import difference
 
 FEW = {"studies": 70, "size": 32, "equal": {"steps": 3, "batch": 8}, "by": "steps"}
 
@@ -86,7 +88,7 @@ def test_a_call_with_more_or_other_seeds_leaves_the_table_what_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = FEW | {"studies": 20}
-    monkeypatch.setattr(module, "ENOUGH", 1)
+    monkeypatch.setattr(compare_table, "ENOUGH", 1)
     compare(tmp_path, ["siglip"], ["negation"], seeds=(0,), say=_quiet, **few)
     compare(tmp_path, [], ["negation"], seeds=(0, 1), say=_quiet, **few)
     found = compare(tmp_path, [], ["definition"], seeds=(1,), say=_quiet, **few)
@@ -123,7 +125,7 @@ def test_runs_of_a_recipe_with_other_parameters_stay_out_of_the_table(out: Path)
 
     def seeds(content: dict[str, object], said: list[str]) -> list[int]:
         path.write_text(json.dumps(content))
-        found = module._table(out, record["common"], ["temporal"], (0,), said.append)
+        found = compare_table.table(out, record["common"], ["temporal"], (0,), said.append)
         return next(r["seeds"] for r in found["table"] if r["method"] == "temporal")
 
     try:
@@ -202,7 +204,7 @@ def test_a_damaged_record_is_said_and_run_again(out: Path) -> None:
     path = out / "runs" / "temporal" / "temporal" / "1" / "record.json"
     record = json.loads(path.read_text())
     path.write_text("{")
-    table = module._table(out, record["common"], ["temporal"], (0,), _quiet)["table"]
+    table = compare_table.table(out, record["common"], ["temporal"], (0,), _quiet)["table"]
     assert [r["seeds"] for r in table if r["method"] == "temporal"][:1] == [[0]]
     said: list[str] = []
     compare(out, ["temporal"], ["temporal"], seeds=(0, 1), say=said.append, **FEW)
@@ -216,7 +218,7 @@ def test_a_damaged_hospital_is_said(out: Path, tmp_path: Path) -> None:
     (place / "challenge.json").write_text("{")
     assert "challenge.json is damaged" in module._run(tmp_path, COMMON, 0, TASK)["error"]
     said: list[str] = []
-    assert not module._about(tmp_path, "definition", 0, said.append)
+    assert not compare_table._about(tmp_path, "definition", 0, said.append)
     assert len(said) == 1
     assert "definition is damaged" in said[0]
     (place / "settings.json").write_text("{")
@@ -265,7 +267,7 @@ def test_a_model_that_is_asked_something_else_is_not_trained_again(
     old = record | {"asked": record["asked"][:1], "measures": {}}
     path.write_text(json.dumps(old))
     monkeypatch.setattr(module, "pretrain", _stopped)
-    stale = module._table(out, record["common"], ["clip"], (0, 1), _quiet)
+    stale = compare_table.table(out, record["common"], ["clip"], (0, 1), _quiet)
     assert not [r for r in stale["records"] if (r["method"], r["seed"]) == ("clip", 0)]
     again = module._run(out, record["common"], 0, ("temporal", "clip", 0))
     assert again == {k: v for k, v in record.items() if k != "mark"}
@@ -317,7 +319,7 @@ def test_a_hospital_of_an_earlier_version_does_not_stop_the_table(out: Path) -> 
         (runs / str(seed)).mkdir(parents=True)
         (runs / str(seed) / "record.json").write_text(json.dumps(record | {"seed": seed}))
     said: list[str] = []
-    found = module._table(out, common, ["clip"], (0, 1), said.append)
+    found = compare_table.table(out, common, ["clip"], (0, 1), said.append)
     assert list(found["challenges"]) == ["temporal"]
     assert any("normals" in line and "earlier version" in line for line in said)
     shutil.rmtree(old.parent)

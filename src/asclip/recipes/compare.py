@@ -42,15 +42,14 @@ from asclip.errors import AsclipError, DataError
 from asclip.files.preprocessing import Preprocessing
 from asclip.metrics.bootstrap import percentile_interval
 from asclip.phantom import challenges
-from asclip.recipes.equal import BASELINE, BY, EQUAL, baseline, differing, settings, whole
+from asclip.recipes.compare_files import Task, as_name, folder_of, hospital_of, read, told_of
+from asclip.recipes.compare_table import table
+from asclip.recipes.equal import BASELINE, BY, EQUAL, baseline, differing, whole
 from asclip.recipes.evaluation import Encodings
-from asclip.recipes.options import parameters
-from asclip.recipes.paired import as_name, folder_of, rows
 from asclip.recipes.pretraining import load, operations, pretrain
 from asclip.tasks.measures import measure
 
 RESAMPLES = 1000
-ENOUGH = 3  # seeds with which a method stands in the table, even if more are asked for now
 
 
 def compare(
@@ -97,13 +96,10 @@ def compare(
                 f"the baseline {BASELINE} must run on {record['challenge']}, as every method is "
                 f"compared with it; it did not: {record['error']}; run again with that mended"
             )
-    result = _table(out, common, wanted, seeds, say)
+    result = table(out, common, wanted, seeds, say)
     (out / "compare.json").write_text(json.dumps(result, indent=1) + "\n")
     card.write_comparison(out / "compare.html", result)
     return result
-
-
-Task = tuple[str, str, int]  # challenge, method, seed
 
 
 def _each(
@@ -125,19 +121,10 @@ def _begin(threads: int) -> None:
     keep_freed_memory()
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing where it is not there or damaged, as after a full disk."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _claim(out: Path, common: dict[str, Any], say: Callable[[str], None]) -> None:
     """Refuse a folder whose runs have other settings, since the new ones would replace them."""
     for path in sorted(out.glob("runs/*/*/*/record.json")):
-        record = _read(path)
+        record = read(path)
         if not record:
             say(f"{path} is damaged: its run counts as not made, and is made again if asked for")
         elif "measures" in record and record["common"] != common:
@@ -149,7 +136,7 @@ def _claim(out: Path, common: dict[str, Any], say: Callable[[str], None]) -> Non
 
 def _hospital(out: Path, name: str, seed: int, studies: int, size: int) -> Path:
     """The challenge on disk, ingested; its folder."""
-    folder = _place(out, name, seed)
+    folder = hospital_of(out, name, seed)
     try:
         table = challenges.write(name, folder, studies, seed, size)
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -162,24 +149,10 @@ def _hospital(out: Path, name: str, seed: int, studies: int, size: int) -> Path:
     return folder
 
 
-def _place(out: Path, name: str, seed: int) -> Path:
-    return out / "hospitals" / f"{name}-{seed}"
-
-
-def _told(out: Path, common: dict[str, Any], task: Task) -> tuple[str, dict[str, Any]]:
-    """The recipe of a run and what the method and the challenge give it, with the common steps."""
-    name, method, seed = task
-    recipe, given = settings(method, common, seed)
-    known = _place(out, name, seed) / "knowledge.json"
-    given |= {"knowledge": str(known)} if known.exists() and "knowledge" not in given else {}
-    told = challenges.describe(name)["given"]
-    return recipe, {k: v for k, v in told.items() if k in parameters(recipe)} | given
-
-
 def _given(out: Path, common: dict[str, Any], first: int, task: Task) -> tuple[str, dict[str, Any]]:
     """The recipe of a run and all that it is given, its own steps included."""
     name, method, _ = task
-    recipe, given = _told(out, common, task)
+    recipe, given = told_of(out, common, task)
     if common["equal"] == "compute" and method != BASELINE and "steps=" not in method:
         share = _cost(out, common, (name, BASELINE, first)) / _cost(
             out, common, (name, method, first)
@@ -192,11 +165,11 @@ def _cost(out: Path, common: dict[str, Any], task: Task) -> float:
     """Operations of a step; counted once, on the hospital of the first seed."""
     name, method, seed = task
     path = out / "operations" / name / f"{as_name(method)}.json"
-    recipe, given = _told(out, common, task)
-    own, known = whole(recipe, given), _read(path)
+    recipe, given = told_of(out, common, task)
+    own, known = whole(recipe, given), read(path)
     if known.get("whole") == own:
         return known["operations"]
-    found = operations(_place(out, name, seed) / "data", recipe, given)
+    found = operations(hospital_of(out, name, seed) / "data", recipe, given)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write(path, (json.dumps({"whole": own, "operations": found}) + "\n").encode())
     return found
@@ -205,16 +178,16 @@ def _cost(out: Path, common: dict[str, Any], task: Task) -> float:
 def _run(out: Path, common: dict[str, Any], first: int, task: Task) -> dict[str, Any]:
     """The record of one run: from disk, or trained and measured now."""
     name, method, seed = task
-    place, folder = _place(out, name, seed), folder_of(out, name, method, seed)
+    place, folder = hospital_of(out, name, seed), folder_of(out, name, method, seed)
     path = folder / "record.json"
     record: dict[str, Any] = {"challenge": name, "method": method, "seed": seed, "common": common}
     try:
         recipe, given = _given(out, common, first, task)
-        about = _read(place / "challenge.json")
+        about = read(place / "challenge.json")
         if "measures" not in about:
             raise DataError(f"{place} must hold a challenge, and its challenge.json is damaged")
         record |= {"given": given, "asked": about["measures"], "whole": whole(recipe, given)}
-        known = _read(path)
+        known = read(path)
         same = known.get("common") == common and "error" not in known
         same = same and not differing(recipe, known, given)
         if same and known.get("asked") == record["asked"]:
@@ -259,98 +232,3 @@ def _line(record: dict[str, Any]) -> str:
         return f"{head}  not run: {record['error']}"
     values = "  ".join(f"{k} {m['value']:.3f}" for k, m in record["measures"].items())
     return f"{head}  {record['seconds']:5.0f} s {record['given']['steps']:4d} steps  {values}"
-
-
-def _table(
-    out: Path,
-    common: dict[str, Any],
-    wanted: Sequence[str],
-    seeds: Sequence[int],
-    say: Callable[[str], None],
-) -> dict[str, Any]:
-    """All that is in `out` and was made with these settings.
-
-    A method stands in it with as many seeds that its baseline has, too, as were asked for, or
-    `ENOUGH`.
-    """
-    paths = sorted(out.glob("runs/*/*/*/record.json"))
-    found = {name: _about(out, name, seeds[0], say) for name in challenges.NAMES}
-    about = {name: one for name, one in found.items() if one}
-    records = [
-        r
-        for path, r in zip(paths, map(_read, paths), strict=True)
-        if r.get("common") == common
-        and path.parent == folder_of(out, r["challenge"], r["method"], r["seed"])
-        and r["challenge"] in about
-        and ("error" in r or r.get("asked") == about[r["challenge"]]["measures"])
-    ]
-    methods = list(dict.fromkeys([*wanted, *(r["method"] for r in records)]))
-    against: dict[str, str] = {}
-    for method in methods:
-        try:
-            against[method] = "" if method == BASELINE else baseline(method, common)
-        except AsclipError as error:  # of another version
-            say(f"left out of the table, its runs stay: {error}")
-    records = _of_today(out, common, [r for r in records if r["method"] in against], say)
-    done: dict[str, dict[str, tuple[str, list[int]]]] = {}
-    for name in about:
-        have = {m: set[int]() for m in against}
-        for record in records:
-            failed = record["method"] == BASELINE and "error" in record
-            if record["challenge"] == name and not failed:
-                have[record["method"]].add(record["seed"])
-        shared = {m: sorted(some & have.get(against[m], some)) for m, some in have.items()}
-        least = min(len(seeds), ENOUGH)
-        complete = {m: (against[m], s) for m, s in shared.items() if len(s) >= least}
-        done |= {name: complete} if BASELINE in complete else {}
-    return {
-        "equal": common,
-        "baseline": BASELINE,
-        "challenges": {name: about[name] for name in done},
-        "table": [
-            row
-            for name, some in done.items()
-            for row in rows(out, name, about[name]["measures"], some)
-        ],
-        "records": [r for r in records if r["method"] in done.get(r["challenge"], ())],
-    }
-
-
-def _of_today(
-    out: Path,
-    common: dict[str, Any],
-    records: Sequence[dict[str, Any]],
-    say: Callable[[str], None],
-) -> list[dict[str, Any]]:
-    """Those whose recipe has the same parameters now; seeds of two versions make no mean.
-
-    Whose steps differ are of one version: they are counted on the hospital of the first seed.
-    """
-    kept, left = [], dict[str, list[set[str]]]()
-    for one in records:
-        recipe, given = _told(out, common, (one["challenge"], one["method"], one["seed"]))
-        # What could not even be begun has no parameters.
-        other = differing(recipe, one, given) if "given" in one else set[str]()
-        if other := other - {"seed", "knowledge", "steps"}:
-            left.setdefault(one["method"], []).append(other)
-        else:
-            kept.append(one)
-    for method, names in left.items():
-        say(
-            f"left out of the table: {len(names)} runs of {method} with another "
-            f"{', '.join(sorted(set().union(*names)))} than now; ask for it to run them again"
-        )
-    return kept
-
-
-def _about(out: Path, name: str, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """What is asked in a challenge now; nothing where it has no hospital in `out`."""
-    paths = [_place(out, name, seed) / "challenge.json"]
-    paths += sorted(out.glob(f"hospitals/{name}-*/challenge.json"))
-    paths = [path for path in paths if path.exists()]
-    about = next(filter(None, map(_read, paths)), {})
-    keys = ("question", "family", "measures", "ceiling", "chance", "counting", "notes", "counts")
-    if paths and not about.keys() >= set(keys):
-        why = "of an earlier version" if about else "damaged"
-        say(f"{name} is {why} and stays out of the table; --challenges {name}")
-    return {key: about[key] for key in keys} if about.keys() >= set(keys) else {}

@@ -6,9 +6,7 @@ Student's over seeds, each of which is another hospital, order and start.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,26 +15,9 @@ import numpy as np
 
 from asclip.adapt.summary import interval
 from asclip.metrics.bootstrap import percentile_interval
+from asclip.recipes.compare_files import folder_of
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]  # a record and its resamples by measure
-
-
-def folder_of(out: Path, name: str, method: str, seed: int) -> Path:
-    """Where the run of a method on a challenge is."""
-    return out / "runs" / name / as_name(method) / str(seed)
-
-
-def as_name(method: str) -> str:
-    """A method as the name of one file or folder, another for every method.
-
-    >>> as_name("lovt:per_study=8,whole=0.0"), as_name("concepts:knowledge=/data/k.json")
-    ('lovt-per_study-8,whole-0.0', 'concepts-knowledge--data-k.json-8818a6a1')
-    """
-    name = re.sub(r"[:=]", "-", method)
-    plain = re.sub(r"[^A-Za-z0-9_.,-]", "-", name)
-    # Two paths may differ in nothing but what was replaced.
-    own = "" if plain == name else f"-{hashlib.sha256(method.encode()).hexdigest()[:8]}"
-    return plain[:100] + own if own else plain
 
 
 def rows(
