@@ -8,8 +8,9 @@ and its kind look like negations and are none, so they are matched first.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+from asclip.clinical.contractions import spelled_out
 
 PRESENT, ABSENT, UNCERTAIN, PAST = "present", "absent", "uncertain", "past"
 
@@ -28,11 +29,6 @@ _UNREAL = (
     r"|(?:superimposed|overlying|overlapping) (?:\w+ ){0,2}(?:tissues?|structures?|shadows?|skin"
     r"|nipples?|breasts?|vessels?|vasculature|bones?|ribs?|clothing)|superimposition)"
 )
-# Spelled out, so that each rule on "not", "without" or "with" holds for these too.
-_SHORT = re.compile(
-    r"\b(?P<can>can't)|(?P<nt>(?<=\w)n't)\b|\b(?P<wo>w/o(?:ut)?\b)|\b(?P<w>w/ ?(?=[a-z]{3}))"
-)
-_LONG = {"can": "can not", "nt": " not", "wo": "without", "w": "with "}
 # Order matters: the first alternative that fits at a place is taken.
 _CUES = {
     # no negation: the finding is there and as it was
@@ -214,22 +210,6 @@ def cues(text: str) -> list[Cue]:
         Cue(cue.meaning, *(places[at] for at in (cue.low, cue.high, cue.place)))
         for cue in _cues(full)
     ]
-
-
-def spelled_out(text: str) -> tuple[str, Sequence[int]]:
-    """`text` with "is not" for "isn't", and the place in `text` of each place in that."""
-    text = text.replace("’", "'")
-    if not _SHORT.search(text):
-        return text, range(len(text) + 1)
-    pieces: list[str] = []
-    places: list[int] = []
-    last = 0
-    for match in _SHORT.finditer(text):
-        words = _LONG[match.lastgroup or ""]
-        pieces += (text[last : match.start()], words)
-        places += [*range(last, match.start()), *[match.start()] * len(words)]
-        last = match.end()
-    return "".join((*pieces, text[last:])), [*places, *range(last, len(text) + 1)]
 
 
 def _cues(text: str) -> list[Cue]:

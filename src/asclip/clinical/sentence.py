@@ -15,9 +15,9 @@ from asclip.clinical.assertions import (
     Cue,
     assertion,
     cues,
-    spelled_out,
 )
 from asclip.clinical.bank import lineage
+from asclip.clinical.contractions import spelled_out
 from asclip.clinical.elsewhere import without_strangers
 from asclip.clinical.places import located
 from asclip.clinical.structures import Statement, statements
